@@ -1,0 +1,3 @@
+//! The configuration: what the operator wrote, and what it means.
+
+pub mod policy;

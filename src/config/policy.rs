@@ -1,0 +1,127 @@
+//! What the operator's configuration means: types in which nothing that is wrong can be said.
+//!
+//! Made by [`super::parse`] alone. Must not know how the configuration was written (JSON text or protobuf), nor any host.
+
+use crate::promql::{Dialect, TextLimits};
+use crate::scope::{LabelName, LabelValue, LabelValues};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The whole configuration of one plugin.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The labels that are enforced, 1 to 8, all of them together; no name twice.
+    pub rules: Vec<LabelRule>,
+    /// Where `jwt_claim` finds the token's payload.
+    pub jwt: JwtMetadata,
+    /// The metadata namespace of `route_metadata`.
+    pub route_metadata_namespace: String,
+    /// What stands in front of `/api/v1` and `/federate`: empty, or `/…` without a slash at the end.
+    pub path_prefix: String,
+    /// What `/api/v1/metadata` answers.
+    pub metadata: Metadata,
+    /// Whether the headers of an answer that is filtered wait for its body.
+    pub response_headers: ResponseHeaders,
+    /// Which PromQL is accepted.
+    pub dialect: Dialect,
+    /// Parameters that pass on every endpoint, beyond those of its row.
+    pub extra_parameters: BTreeSet<String>,
+    /// Sizes and counts that end a request.
+    pub limits: Limits,
+}
+
+/// One enforced label: where a request's values come from and what they mean.
+#[derive(Clone, Debug)]
+pub struct LabelRule {
+    /// The label.
+    pub name: LabelName,
+    /// Where the identity comes from.
+    pub source: Source,
+    /// Identity value to label values.
+    pub values_map: BTreeMap<String, LabelValues>,
+    /// What becomes of an identity value that the map lacks.
+    pub unmapped: Unmapped,
+    /// Identity values, before the map, that lift this rule.
+    pub danger_unrestricted: BTreeSet<String>,
+}
+
+/// Where one rule's identity values come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The same for every request; never empty.
+    Static(Vec<LabelValue>),
+    /// A trusted request header, lower case; removed before the request goes on.
+    Header {
+        /// The header's name, lower case.
+        name: String,
+        /// How its values are written.
+        syntax: HeaderSyntax,
+    },
+    /// A claim of the verified token: the segments that lead to it, never empty.
+    JwtClaim(Vec<String>),
+    /// The metadata of route, virtual host or listener: the segments that lead to it, never empty.
+    RouteMetadata(Vec<String>),
+}
+
+/// How an identity header writes its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderSyntax {
+    /// Each header line is one value, byte for byte.
+    ValuePerLine,
+    /// Each header line is a list separated by commas, white space around the items left out.
+    CommaList,
+}
+
+/// What becomes of an identity value that `values_map` lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmapped {
+    /// It is the label's value.
+    StaysItself,
+    /// The request is refused (`values_map_only`).
+    Refused,
+}
+
+/// Where jwt_authn puts a verified token's payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtMetadata {
+    /// Namespace in the dynamic metadata.
+    pub namespace: String,
+    /// `payload_in_metadata` of the provider.
+    pub payload_key: String,
+}
+
+/// What `/api/v1/metadata` answers: the upstream cannot narrow it to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// An empty success, answered here.
+    Empty,
+    /// As a path that is not served.
+    Deny,
+    /// The upstream's answer: names and help texts of every tenant's metrics.
+    DangerPass,
+}
+
+/// When the headers of an answer that is filtered go to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseHeaders {
+    /// At once: a body that cannot be filtered becomes an error in a 200.
+    SentAtOnce,
+    /// With the body: a body that cannot be filtered becomes a 502. Needs Envoy's `allow_on_headers_stop_iteration`.
+    Held,
+}
+
+/// Sizes and counts that end a request or an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Limits of one PromQL text.
+    pub text: TextLimits,
+    /// Bytes of a request's form.
+    pub form_bytes: usize,
+    /// Bytes of an answer that is filtered.
+    pub response_bytes: usize,
+    /// Bytes held for filtering in the whole VM.
+    pub buffered_bytes: usize,
+    /// Parameters of a request, URL and form together.
+    pub parameters: usize,
+    /// Values of one rule for one request.
+    pub values: usize,
+}
