@@ -1,0 +1,3 @@
+//! Who is asking: one file for each source of identity.
+
+pub mod struct_value;
