@@ -1,1 +1,4 @@
 //! The integration tests: one binary, a module for each concern.
+
+mod config;
+mod pipeline;
