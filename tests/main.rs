@@ -1,1 +1,13 @@
 //! The integration tests: one binary, a module for each concern.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may say plainly what they expect"
+)]
+
+mod lab;
+mod support;
