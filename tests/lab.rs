@@ -43,7 +43,8 @@ fn trailers_and_chunks_arrive_over_http_1_and_2() {
     let body = Body::Chunked(vec![b"que".to_vec(), b"ry=up".to_vec()], vec![("x-end".into(), "yes".into())]);
     for (port, over_http2) in [(envoy.port("trailers"), false), (envoy.port("plain"), true)] {
         let sent = request("POST", "/x").body(body.clone());
-        let status = if over_http2 { send_h2(port, &sent, Ending::OnLast).unwrap().status } else { send(port, &sent).status };
+        let status =
+            if over_http2 { send_h2(port, &sent, Ending::OnLast).unwrap().status } else { send(port, &sent).status };
         assert_eq!(status, 200);
         let seen = upstream.ended(&sent);
         assert_eq!(seen.body, b"query=up");
@@ -115,7 +116,11 @@ fn prometheus_holds_what_was_written() {
     let own = Prometheus::own(&["a\"b", "é"]);
     let query = form::encode(r#"count by (tenant) ({tenant=~".+"})"#);
     let answer = send(own.port, &get(format!("/api/v1/query?query={query}&time={}", *END)));
-    let tenants: Vec<_> =
-        answer.json()["data"]["result"].as_array().unwrap_or_else(|| panic!("{}", own.log_tail())).iter().map(|series| series["metric"]["tenant"].clone()).collect();
+    let tenants: Vec<_> = answer.json()["data"]["result"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{}", own.log_tail()))
+        .iter()
+        .map(|series| series["metric"]["tenant"].clone())
+        .collect();
     assert_eq!(tenants, ["a\"b", "é"]);
 }

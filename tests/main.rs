@@ -9,5 +9,7 @@
     reason = "tests may say plainly what they expect"
 )]
 
+mod envoy;
+mod equivalence;
 mod lab;
 mod support;

@@ -50,7 +50,9 @@ pub(crate) fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
 
 /// A POST of a form, with its content type and length.
 pub(crate) fn post(target: impl AsRef<[u8]>, form: impl AsRef<[u8]>) -> Request {
-    request("POST", target).header("content-type", "application/x-www-form-urlencoded").body(Body::Length(form.as_ref().to_vec()))
+    request("POST", target)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::Length(form.as_ref().to_vec()))
 }
 
 impl Request {
@@ -99,7 +101,9 @@ impl Request {
             Body::Chunked(chunks, trailers) => {
                 chunks.iter().for_each(|data| out.extend(chunk(data)));
                 out.extend_from_slice(b"0\r\n");
-                trailers.iter().for_each(|(name, value)| out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes()));
+                trailers
+                    .iter()
+                    .for_each(|(name, value)| out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes()));
                 out.extend_from_slice(b"\r\n");
             }
         }
@@ -185,6 +189,17 @@ impl Connection {
         std::mem::take(&mut self.pending)
     }
 
+    /// The status of an interim answer (1xx), which stands alone on the wire until the body is sent.
+    pub(crate) fn read_interim(&mut self) -> String {
+        while !self.pending.ends_with(b"\r\n\r\n") {
+            assert!(self.more(), "no interim answer: {}", String::from_utf8_lossy(&self.pending));
+        }
+        let text =
+            self.pending.split(|byte| *byte == b'\r').next().map(|line| String::from_utf8_lossy(line).into_owned());
+        self.pending.clear();
+        text.unwrap_or_default()
+    }
+
     /// The head of the next answer (not a 1xx); the body follows by [`Self::read_body`].
     pub(crate) fn read_head(&mut self) -> Response {
         loop {
@@ -197,7 +212,9 @@ impl Connection {
                     headers: head
                         .headers
                         .iter()
-                        .map(|header| (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned()))
+                        .map(|header| {
+                            (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
+                        })
                         .collect(),
                     body: Vec::new(),
                     complete: false,
@@ -304,7 +321,8 @@ async fn exchange(port: u16, request: &Request, ending: Ending) -> Option<Respon
         Body::Chunked(chunks, trailers) => (chunks.clone(), trailers.clone()),
     };
     let bare = frames.is_empty() && trailers.is_empty() && ending == Ending::OnLast;
-    let (answer, mut body) = client.send_request(head.body(()).expect("a request"), bare).expect("the request goes out");
+    let (answer, mut body) =
+        client.send_request(head.body(()).expect("a request"), bare).expect("the request goes out");
     let last = frames.len().saturating_sub(1);
     for (index, frame) in frames.into_iter().enumerate() {
         let end = index == last && trailers.is_empty() && ending == Ending::OnLast;

@@ -71,14 +71,15 @@ impl Listener {
 
     /// jwt_authn in front. A request without a token goes on without a payload, so that the module's refusal is seen.
     pub(crate) fn jwt(self) -> Self {
-        let requirement =
-            json!({"requires_any": {"requirements": [{"provider_name": "lab"}, {"allow_missing": {}}]}});
+        let requirement = json!({"requires_any": {"requirements": [{"provider_name": "lab"}, {"allow_missing": {}}]}});
         self.jwt_requiring(requirement)
     }
 
     /// The same where a token that is not valid goes on too, without a payload.
     pub(crate) fn lenient_jwt(self) -> Self {
-        self.jwt_requiring(json!({"requires_any": {"requirements": [{"provider_name": "lab"}, {"allow_missing_or_failed": {}}]}}))
+        self.jwt_requiring(
+            json!({"requires_any": {"requirements": [{"provider_name": "lab"}, {"allow_missing_or_failed": {}}]}}),
+        )
     }
 
     fn jwt_requiring(mut self, requirement: Value) -> Self {
@@ -261,7 +262,8 @@ impl Envoy {
     pub(crate) fn start_in(home: &Path, bootstrap: &Value, further: &[&str]) -> Self {
         let (path, address) = (home.join("envoy.json"), home.join("admin"));
         fs::write(&path, bootstrap.to_string()).expect("the bootstrap is written");
-        let mut arguments: Vec<String> = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"].map(Into::into).into();
+        let mut arguments: Vec<String> =
+            ["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"].map(Into::into).into();
         for (name, path) in [("--config-path", &path), ("--admin-address-path", &address)] {
             arguments.extend([name.to_owned(), path.display().to_string()]);
         }

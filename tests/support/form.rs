@@ -19,14 +19,18 @@ fn unescape(text: &[u8]) -> String {
             b'+' => b' ',
             b'%' => {
                 let mut digit = || {
-                    let digit = bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).expect("two hex digits after %");
+                    let digit =
+                        bytes.next().and_then(|digit| char::from(*digit).to_digit(16)).expect("two hex digits after %");
                     u8::try_from(digit).expect("a hex digit")
                 };
                 digit() * 16 + digit()
             }
             plain => {
                 // What is neither percent-encoded nor harmless would be read differently by the next hop.
-                assert!(plain.is_ascii_alphanumeric() || b"-._*~[]:,/()".contains(plain), "byte {plain:#x} went on without encoding");
+                assert!(
+                    plain.is_ascii_alphanumeric() || b"-._*~[]:,/()".contains(plain),
+                    "byte {plain:#x} went on without encoding"
+                );
                 *plain
             }
         });
@@ -44,7 +48,11 @@ pub(crate) fn encode_bytes(bytes: &[u8]) -> String {
     bytes
         .iter()
         .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-._".contains(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+            if byte.is_ascii_alphanumeric() || b"-._".contains(byte) {
+                char::from(*byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
         })
         .collect()
 }

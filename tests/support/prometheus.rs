@@ -72,7 +72,8 @@ impl Prometheus {
     }
 
     fn run(home: &Path, data: &Path, configuration: &Path) -> Option<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port =
+            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
         let arguments = [
             format!("--config.file={}", configuration.display()),
             format!("--storage.tsdb.path={}", data.display()),
@@ -98,7 +99,9 @@ impl Prometheus {
 
 /// A tenant's series: the same shapes for all, values of its own.
 fn write_tenant(text: &mut String, tenant: &str) {
-    let own = u64::try_from(TENANTS.iter().position(|each| *each == tenant).expect("a known tenant")).expect("a small number") + 2;
+    let own = u64::try_from(TENANTS.iter().position(|each| *each == tenant).expect("a known tenant"))
+        .expect("a small number")
+        + 2;
     for job in ["api", "db"] {
         for instance in ["1", "2"] {
             let labels = [("tenant", tenant), ("job", job), ("instance", instance)];
@@ -112,7 +115,12 @@ fn write_tenant(text: &mut String, tenant: &str) {
         }
     }
     // A name and a label that only this tenant has: they must not show anywhere else.
-    write_series(text, &format!("secret_{own}_total"), &[("tenant", tenant), (&format!("only_{own}"), "x")], |minute| minute);
+    write_series(
+        text,
+        &format!("secret_{own}_total"),
+        &[("tenant", tenant), (&format!("only_{own}"), "x")],
+        |minute| minute,
+    );
 }
 
 fn write_series(text: &mut String, name: &str, labels: &[(&str, &str)], value: impl Fn(u64) -> u64) {

@@ -249,7 +249,8 @@ impl State {
 
     fn answer_to(&self, id: &str) -> Answer {
         let scripted = self.answers.lock().expect("answers").get(id).cloned();
-        scripted.unwrap_or_else(|| Answer::json(200, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#))
+        scripted
+            .unwrap_or_else(|| Answer::json(200, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#))
     }
 }
 
@@ -315,8 +316,11 @@ impl Http1 {
             let mut head = httparse::Request::new(&mut headers);
             match head.parse(&self.pending) {
                 Ok(httparse::Status::Complete(length)) => {
-                    let headers: Headers =
-                        head.headers.iter().map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec())).collect();
+                    let headers: Headers = head
+                        .headers
+                        .iter()
+                        .map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec()))
+                        .collect();
                     let recorded = Recorded {
                         id: id_of(&headers),
                         method: head.method?.into(),
@@ -399,7 +403,8 @@ impl Http1 {
 
     async fn respond(&mut self, answer: Answer, head_only: bool) -> Option<()> {
         let chunked = answer.framing == Framing::Chunked;
-        let length: usize = answer.steps.iter().map(|step| if let Step::Data(data) = step { data.len() } else { 0 }).sum();
+        let length: usize =
+            answer.steps.iter().map(|step| if let Step::Data(data) = step { data.len() } else { 0 }).sum();
         let mut out = format!("HTTP/1.1 {} Answer\r\n", answer.status);
         for (name, value) in &answer.headers {
             out.push_str(&format!("{name}: {value}\r\n"));
