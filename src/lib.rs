@@ -1,7 +1,46 @@
 //! # prom-label-filter
 //!
 //! A WebAssembly filter that turns any Envoy into the tenant boundary of a shared Prometheus or Thanos Querier.
+//!
+//! The modules stand in the order in which a request passes them:
+//!
+//! | module | what it owns |
+//! | --- | --- |
+//! | [`config`] | what the operator wrote, and the [`Policy`](config::policy::Policy) that it means |
+//! | [`request`] | a request's head, as received |
+//! | [`route`] | which endpoint it is for: the table of everything that is served |
+//! | [`identity`] | who it is for: token, header, route, or the configuration |
+//! | [`scope`] | what that tenant may read |
+//! | [`admission`] | the order of decisions |
+//! | [`form`] | parameters of URL and form, read once and written once |
+//! | [`promql`] | expressions and selectors, written again with the tenant's matchers |
+//! | [`rewrite`] | what goes upstream: the only maker of [`Enforced`](rewrite::Enforced) |
+//! | [`response`] | answers that the upstream cannot narrow, filtered |
+//! | [`denial`] | every refusal, its status and its words |
+//! | [`observe`] | what an operator sees |
+//!
+//! All of them are pure: no clock, no host, no global state. `host`, the proxy-wasm code, exists for wasm32 only.
+#![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod admission;
 pub mod config;
+pub mod denial;
+pub mod form;
+#[cfg(target_arch = "wasm32")]
+mod host;
+pub mod identity;
+pub mod observe;
 pub mod promql;
+pub mod request;
+pub mod response;
+pub mod rewrite;
+pub mod route;
 pub mod scope;
+pub mod value;
+
+// Unit tests and integration tests write protobuf with the same lines.
+#[cfg(test)]
+extern crate self as prom_label_filter;
+#[cfg(test)]
+#[path = "../tests/support/protobuf.rs"]
+mod protobuf;

@@ -89,6 +89,12 @@ pub struct JwtMetadata {
     pub payload_key: String,
 }
 
+impl Default for JwtMetadata {
+    fn default() -> Self {
+        Self { namespace: "envoy.filters.http.jwt_authn".to_owned(), payload_key: "payload".to_owned() }
+    }
+}
+
 /// What `/api/v1/metadata` answers: the upstream cannot narrow it to a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metadata {
@@ -124,4 +130,17 @@ pub struct Limits {
     pub parameters: usize,
     /// Values of one rule for one request.
     pub values: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            text: TextLimits::default(),
+            form_bytes: 1 << 20,
+            response_bytes: 64 << 20,
+            buffered_bytes: 256 << 20,
+            parameters: 200,
+            values: 1_000,
+        }
+    }
 }

@@ -1,0 +1,184 @@
+//! The order of decisions on a request: what its head shows is decided before anything goes on.
+//!
+//! Path and method, content type and encoding, length, identity; then the parameters, at once or when the form is there.
+//! Must not know the host: it is given a head and [`Credentials`], and answers what is to be done.
+
+use crate::config::policy::{Metadata, Policy};
+use crate::denial::Denial;
+use crate::form;
+use crate::identity::{Credentials, Identity, RouteIdentity, identify};
+use crate::request::{Body, Only, RequestHead};
+use crate::response::ResponsePlan;
+use crate::rewrite::{self, Enforced, OutboundBody, OutboundHead};
+use crate::route::{self, Endpoint, Method, Route};
+use crate::scope::TenantScope;
+
+/// What becomes of a request whose head has been read.
+#[derive(Debug)]
+pub enum Admission {
+    /// It is answered here; nothing goes upstream.
+    Answer(Answer),
+    /// It goes on as it is now.
+    Forward(Enforced<OutboundHead>, Admitted),
+    /// Its head goes on; its body is held until it is complete.
+    AwaitBody(Enforced<OutboundHead>, Admitted, PendingBody),
+}
+
+/// What is remembered of a request until its answer comes.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What happens to the answer.
+    pub plan: ResponsePlan,
+    /// What the route said, to be compared with the route that is taken in the end.
+    pub route: RouteIdentity,
+}
+
+/// An answer of our own that is no refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To `OPTIONS`: the methods of the path.
+    Allowed(&'static str),
+    /// A success without data.
+    EmptyData,
+}
+
+/// A request whose body is still to come.
+#[derive(Debug)]
+pub struct PendingBody(Pending);
+
+#[derive(Debug)]
+enum Pending {
+    /// A form, to which the parameters of the URL belong too.
+    Form { route: &'static Route, scope: TenantScope, url: Vec<u8>, content_type: ContentType },
+    /// Nothing: a GET whose stream has not ended yet.
+    Nothing,
+}
+
+/// Whether a form was announced as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ContentType {
+    Form,
+    /// No content type: good for an empty body only.
+    Missing,
+}
+
+impl Policy {
+    /// Decides on a request by its head.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn admit(&self, head: &RequestHead<'_>, credentials: &impl Credentials) -> Result<Admission, Denial> {
+        let route = route::find(head.path, self).ok_or(Denial::NotServed)?;
+        let method = route.method(head.method).ok_or(Denial::Method { allow: route.methods.allow() })?;
+        if head.headers.contains("upgrade") {
+            return Err(Denial::Upgrade);
+        }
+        let content_type = match method {
+            Method::Options => return Ok(Admission::Answer(Answer::Allowed(route.methods.allow()))),
+            Method::Get => no_body(head).map(|()| ContentType::Missing)?,
+            Method::Post => self.form_headers(head)?,
+        };
+        let Identity { scope, route: route_identity } = identify(self, head.headers, credentials)?;
+        if route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty {
+            return Ok(Admission::Answer(Answer::EmptyData));
+        }
+        let plan = ResponsePlan::new(route.endpoint, &scope);
+        let form_follows = method == Method::Post && head.body != Body::None;
+        if form_follows {
+            form::read(head.query, self.limits.parameters, &mut Vec::new())?;
+            let out = rewrite::head_before_form(self, head, &plan);
+            let pending = Pending::Form { route, scope, url: head.query.to_vec(), content_type };
+            let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity };
+            return Ok(Admission::AwaitBody(out, admitted, PendingBody(pending)));
+        }
+        let out = rewrite::head(self, route, head, &scope, &plan)?;
+        let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity };
+        Ok(match head.body {
+            Body::None => Admission::Forward(out, admitted),
+            Body::Announced | Body::Possible => Admission::AwaitBody(out, admitted, PendingBody(Pending::Nothing)),
+        })
+    }
+
+    /// What the head of a POST says about its form.
+    fn form_headers(&self, head: &RequestHead<'_>) -> Result<ContentType, Denial> {
+        if head.body == Body::None {
+            return Ok(ContentType::Missing);
+        }
+        let length = content_length(head);
+        let content_type = match head.headers.only("content-type") {
+            Only::One(value) if is_form(value) => ContentType::Form,
+            Only::Missing if length.unwrap_or(0) == 0 => ContentType::Missing,
+            Only::One(_) | Only::Several | Only::Missing => return Err(Denial::ContentType),
+        };
+        match head.headers.only("content-encoding") {
+            Only::Missing => {}
+            Only::One(value) if value.eq_ignore_ascii_case(b"identity") => {}
+            Only::One(_) | Only::Several => return Err(Denial::ContentEncoding),
+        }
+        let limit = self.limits.form_bytes;
+        if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+            return Err(Denial::FormTooLarge { limit });
+        }
+        Ok(content_type)
+    }
+}
+
+impl PendingBody {
+    /// The most bytes that [`PendingBody::finish`] takes: beyond it there is no need to wait for more.
+    #[must_use]
+    pub fn limit(&self, policy: &Policy) -> usize {
+        match self.0 {
+            Pending::Form { .. } => policy.limits.form_bytes,
+            Pending::Nothing => 0,
+        }
+    }
+
+    /// Decides on a request now that its whole `body` is there.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn finish(self, policy: &Policy, body: &[u8]) -> Result<Enforced<OutboundBody>, Denial> {
+        if body.len() > self.limit(policy) {
+            return Err(self.too_large(policy));
+        }
+        match self.0 {
+            Pending::Form { content_type: ContentType::Missing, .. } if !body.is_empty() => Err(Denial::ContentType),
+            Pending::Form { route, scope, url, .. } => rewrite::form(policy, route, &scope, &url, body),
+            Pending::Nothing => Ok(rewrite::no_body()),
+        }
+    }
+
+    /// The refusal of a body beyond [`PendingBody::limit`].
+    #[must_use]
+    pub fn too_large(&self, policy: &Policy) -> Denial {
+        match self.0 {
+            Pending::Form { .. } => Denial::FormTooLarge { limit: policy.limits.form_bytes },
+            Pending::Nothing => Denial::BodyOnGet,
+        }
+    }
+}
+
+/// That a GET announces no body. One that may still follow is refused when it does.
+fn no_body(head: &RequestHead<'_>) -> Result<(), Denial> {
+    match head.body {
+        Body::None => Ok(()),
+        Body::Possible if content_length(head).unwrap_or(0) == 0 => Ok(()),
+        Body::Announced | Body::Possible => Err(Denial::BodyOnGet),
+    }
+}
+
+/// The announced length; `None` when none was, or when it is no number (Envoy has refused that already).
+fn content_length(head: &RequestHead<'_>) -> Option<u64> {
+    match head.headers.only("content-length") {
+        Only::One(value) => std::str::from_utf8(value).ok()?.parse().ok(),
+        Only::Missing | Only::Several => None,
+    }
+}
+
+/// Whether a content type is a form's; its parameters (`; charset=…`) change nothing.
+fn is_form(value: &[u8]) -> bool {
+    let essence = value.split(|&b| b == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(rewrite::FORM.as_bytes())
+}

@@ -1,0 +1,123 @@
+//! The settings of one rule of `labels`.
+
+use super::error::quoted;
+use super::names;
+use super::policy::{HeaderSyntax, LabelRule, Source, Unmapped};
+use super::raw::Section;
+use crate::scope::{LabelName, LabelValue, LabelValues};
+use std::collections::BTreeMap;
+
+/// More rules than this are refused.
+const MOST_RULES: usize = 8;
+
+/// What an operator needs to begin with.
+const SMALLEST: &str = r#"is needed: which label to enforce and where its value comes from; the smallest configuration is {"labels":[{"name":"tenant","jwt_claim":"tenant"}]}"#;
+
+/// Every way to say where a tenant comes from; a rule has exactly one.
+const SOURCES: [&str; 7] =
+    ["jwt_claim", "header", "query_param", "route_metadata", "path_param", "peer_certificate", "values"];
+
+/// The rules of `labels`; those without a problem, at least.
+pub(super) fn rules(root: &mut Section<'_, '_>, most_values: usize) -> Vec<LabelRule> {
+    let mut named: BTreeMap<LabelName, usize> = BTreeMap::new();
+    let rules = root.sections("labels", |index, label| rule(index, label, &mut named, most_values));
+    match &rules {
+        Some(rules) if rules.is_empty() => root.problem_at("labels", "must hold at least one rule"),
+        Some(rules) if rules.len() > MOST_RULES => {
+            root.problem_at("labels", format!("must hold at most {MOST_RULES} rules, not {}", rules.len()));
+        }
+        Some(_) => {}
+        None if root.has("labels") => {}
+        None => root.problem_at("labels", SMALLEST),
+    }
+    rules.into_iter().flatten().flatten().collect()
+}
+
+fn rule(
+    index: usize,
+    label: &mut Section<'_, '_>,
+    named: &mut BTreeMap<LabelName, usize>,
+    most_values: usize,
+) -> Option<LabelRule> {
+    let name = label.text("name", names::label_name);
+    if !label.has("name") {
+        label.problem_at("name", "is needed: the label to enforce");
+    }
+    if let Some(name) = &name {
+        if let Some(first) = named.get(name) {
+            let message =
+                format!("{} is the label of `labels[{first}]` already; keep one rule a label", quoted(name.as_str()));
+            label.problem_at("name", message);
+        } else {
+            named.insert(name.clone(), index);
+        }
+    }
+    let source = source(label, most_values);
+    label.flag_later("regex_match", false);
+    let values_map = values_map(label, most_values);
+    let unmapped = if label.flag("values_map_only", false) { Unmapped::Refused } else { Unmapped::StaysItself };
+    if unmapped == Unmapped::Refused && !label.has("values_map") {
+        label.problem_at("values_map_only", "needs `values_map`: without it every identity is refused");
+    }
+    let danger_unrestricted = label.set("danger_unrestricted", names::identity);
+    if label.has("values") {
+        if !values_map.is_empty() {
+            label.problem_at(
+                "values_map",
+                "does nothing with `values`, which are label values already; write those there",
+            );
+        }
+        if !danger_unrestricted.is_empty() {
+            label.problem_at(
+                "danger_unrestricted",
+                "cannot go with `values`: nobody could be told apart; leave the rule out to restrict nobody",
+            );
+        }
+    }
+    Some(LabelRule { name: name?, source: source?, values_map, unmapped, danger_unrestricted })
+}
+
+/// Reads every source that is written, so that all their problems show, and takes the only one.
+fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
+    let claim = label.segments("jwt_claim", names::not_empty);
+    let header = label.text("header", names::header_name);
+    let syntax =
+        if label.flag("header_uses_list_syntax", false) { HeaderSyntax::CommaList } else { HeaderSyntax::ValuePerLine };
+    if syntax == HeaderSyntax::CommaList && !label.has("header") {
+        label.problem_at("header_uses_list_syntax", "needs `header`; remove it or name the header");
+    }
+    label.text_later("query_param", None);
+    let metadata = label.segments("route_metadata", names::not_empty);
+    label.text_later("path_param", None);
+    label.word_not_yet("peer_certificate", &["uri_san", "dns_san", "subject_cn", "subject_ou", "subject_o"]);
+    label.text_later("pattern", None);
+    let values = label.texts("values", names::label_value);
+    if let Some(values) = &values {
+        too_many(label, "values", values.len(), most_values);
+    }
+
+    let written: Vec<_> = SOURCES.iter().filter(|source| label.has(source)).map(|source| quoted(source)).collect();
+    if written.is_empty() {
+        let all = SOURCES.map(quoted).join(", ");
+        label.problem(format!("needs a source for the label's value, one of {all}"));
+    } else if written.len() > 1 {
+        label.problem(format!("has {} sources, {}; keep one", written.len(), written.join(" and ")));
+    }
+
+    let values = values.and_then(LabelValues::new).map(|values| Source::Static(values.as_slice().to_vec()));
+    let header = header.map(|name| Source::Header { name, syntax });
+    claim.map(Source::JwtClaim).or(header).or(metadata.map(Source::RouteMetadata)).or(values)
+}
+
+fn values_map(label: &mut Section<'_, '_>, most_values: usize) -> BTreeMap<String, LabelValues> {
+    let map: BTreeMap<String, Vec<LabelValue>> = label.map("values_map", names::label_value);
+    let most = map.values().map(Vec::len).max().unwrap_or_default();
+    too_many(label, "values_map", most, most_values);
+    map.into_iter().filter_map(|(identity, values)| Some((identity, LabelValues::new(values)?))).collect()
+}
+
+fn too_many(label: &mut Section<'_, '_>, key: &str, count: usize, most: usize) {
+    if count > most {
+        label.problem_at(key, format!("lists {count} values, more than the {most} of `limits.values`; raise that"));
+    }
+}

@@ -1,0 +1,293 @@
+//! Every refusal: its status, its error type, its reason and its words.
+//!
+//! The only place that knows HTTP numbers. A message names the cause and the likely mend; it never holds a token or
+//! another tenant's values.
+
+use crate::form::FormError;
+use crate::identity::{IdentityCause, IdentityError};
+use crate::promql::{ErrorClass, PromqlError};
+use serde_json::Value;
+use std::fmt;
+
+/// Why a request, or the answer to it, does not pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Denial {
+    /// Nothing is served at this path.
+    NotServed,
+    /// The path is served, but not with this method.
+    Method {
+        /// The `allow` header.
+        allow: &'static str,
+    },
+    /// A body that is not exactly one form.
+    ContentType,
+    /// A body that is compressed or otherwise encoded.
+    ContentEncoding,
+    /// A form over the limit.
+    FormTooLarge {
+        /// `limits.form_bytes`.
+        limit: usize,
+    },
+    /// A body where none can be.
+    BodyOnGet,
+    /// A request to change the protocol.
+    Upgrade,
+    /// The request has no usable identity.
+    Identity(IdentityError),
+    /// URL or form cannot be read in one way only.
+    Form(FormError),
+    /// A parameter that may come once came twice, or with two values.
+    Repeated {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A required parameter is missing.
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A text that passes unread is over the limit.
+    TextTooLong {
+        /// The parameter that holds it.
+        parameter: &'static str,
+        /// `limits.query_bytes`.
+        limit: usize,
+    },
+    /// An expression or selector is refused.
+    Promql {
+        /// The parameter that holds it.
+        parameter: &'static str,
+        /// Why.
+        error: PromqlError,
+    },
+    /// The route that Envoy chose after rewriting names other tenants.
+    RouteChanged,
+    /// An answer that must be filtered and cannot be.
+    Response(ResponseError),
+    /// The VM holds as much as it may.
+    Busy,
+    /// The host did not do what it must.
+    Host {
+        /// The call that failed.
+        call: &'static str,
+    },
+}
+
+/// Why an answer cannot be filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseError {
+    /// It is not JSON by its header.
+    ContentType,
+    /// It is compressed though nothing but identity was asked for.
+    ContentEncoding,
+    /// It is over the limit.
+    TooLarge {
+        /// `limits.response_bytes`.
+        limit: usize,
+    },
+    /// It is not the JSON that this endpoint answers.
+    Undecodable,
+}
+
+impl Denial {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u32 {
+        match self {
+            Self::BodyOnGet
+            | Self::Upgrade
+            | Self::Form(_)
+            | Self::Repeated { .. }
+            | Self::Missing { .. }
+            | Self::TextTooLong { .. }
+            | Self::Promql { .. } => 400,
+            Self::Identity(error) => match error.cause {
+                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => 401,
+                IdentityCause::NoClaim { .. }
+                | IdentityCause::NoRouteMetadata { .. }
+                | IdentityCause::Undecodable
+                | IdentityCause::NotText
+                | IdentityCause::EmptyList
+                | IdentityCause::Invalid(_)
+                | IdentityCause::TooMany { .. }
+                | IdentityCause::NotInMap
+                | IdentityCause::NoRule => 403,
+            },
+            Self::NotServed => 404,
+            Self::Method { .. } => 405,
+            Self::FormTooLarge { .. } => 413,
+            Self::ContentType | Self::ContentEncoding => 415,
+            Self::Host { .. } => 500,
+            Self::RouteChanged | Self::Response(_) => 502,
+            Self::Busy => 503,
+        }
+    }
+
+    /// Prometheus's `errorType`: `bad_data` where Prometheus itself would complain, ours for everything else.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Promql { error, .. } => match error.class() {
+                ErrorClass::BadData => "bad_data",
+                ErrorClass::Limit => OURS,
+            },
+            Self::Form(FormError::Semicolon | FormError::PercentEncoding | FormError::Nul)
+            | Self::BodyOnGet
+            | Self::Repeated { .. }
+            | Self::Missing { .. } => "bad_data",
+            Self::Form(FormError::TooMany { .. })
+            | Self::TextTooLong { .. }
+            | Self::NotServed
+            | Self::Method { .. }
+            | Self::ContentType
+            | Self::ContentEncoding
+            | Self::FormTooLarge { .. }
+            | Self::Upgrade
+            | Self::Identity(_)
+            | Self::RouteChanged
+            | Self::Response(_)
+            | Self::Busy
+            | Self::Host { .. } => OURS,
+        }
+    }
+
+    /// A word for logs and response code details: one of a fixed few, whatever was sent.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotServed => "path",
+            Self::Method { .. } => "method",
+            Self::ContentType => "content_type",
+            Self::ContentEncoding => "content_encoding",
+            Self::FormTooLarge { .. } => "form_bytes",
+            Self::BodyOnGet => "body",
+            Self::Upgrade => "upgrade",
+            Self::Identity(error) => match error.cause {
+                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => "identity_missing",
+                IdentityCause::NoClaim { .. }
+                | IdentityCause::NoRouteMetadata { .. }
+                | IdentityCause::Undecodable
+                | IdentityCause::NotText
+                | IdentityCause::EmptyList
+                | IdentityCause::Invalid(_)
+                | IdentityCause::TooMany { .. }
+                | IdentityCause::NotInMap
+                | IdentityCause::NoRule => "identity_invalid",
+            },
+            Self::Form(_) | Self::Repeated { .. } | Self::Missing { .. } => "parameters",
+            Self::Promql { error, .. } => match error.class() {
+                ErrorClass::BadData => "promql",
+                ErrorClass::Limit => "promql_limit",
+            },
+            Self::TextTooLong { .. } => "promql_limit",
+            Self::RouteChanged => "route_changed",
+            Self::Response(_) => "response",
+            Self::Busy => "buffered_bytes",
+            Self::Host { .. } => "host",
+        }
+    }
+
+    /// The header that goes with the status, beyond `content-type`.
+    #[must_use]
+    pub fn header(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Method { allow } => Some(("allow", allow)),
+            Self::Identity(IdentityError { cause: IdentityCause::NoToken, .. }) => Some(("www-authenticate", "Bearer")),
+            Self::NotServed
+            | Self::ContentType
+            | Self::ContentEncoding
+            | Self::FormTooLarge { .. }
+            | Self::BodyOnGet
+            | Self::Upgrade
+            | Self::Identity(_)
+            | Self::Form(_)
+            | Self::Repeated { .. }
+            | Self::Missing { .. }
+            | Self::TextTooLong { .. }
+            | Self::Promql { .. }
+            | Self::RouteChanged
+            | Self::Response(_)
+            | Self::Busy
+            | Self::Host { .. } => None,
+        }
+    }
+
+    /// The body: an error as Prometheus writes it.
+    #[must_use]
+    pub fn body(&self) -> String {
+        error_body(self.error_type(), &self.to_string())
+    }
+}
+
+/// The `errorType` of everything that Prometheus itself would not say.
+pub const OURS: &str = "prom-label-filter";
+
+/// An error as Prometheus writes it; `error_type` is plain ASCII.
+// Prometheus: web/api/v1/api.go, respondError
+#[must_use]
+pub fn error_body(error_type: &str, message: &str) -> String {
+    format!(r#"{{"status":"error","errorType":"{error_type}","error":{}}}"#, Value::from(message))
+}
+
+impl From<IdentityError> for Denial {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
+}
+
+impl From<FormError> for Denial {
+    fn from(error: FormError) -> Self {
+        Self::Form(error)
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotServed => f.write_str(
+                "nothing is served at this path for tenants: only the read API is, by its exact path (mind `path_prefix`, \
+                 a trailing slash, and encoded slashes)",
+            ),
+            Self::Method { allow } => write!(f, "this path is served with {allow} only"),
+            Self::ContentType => {
+                f.write_str("the body must be a form: send `content-type: application/x-www-form-urlencoded`, once")
+            }
+            Self::ContentEncoding => f.write_str("the body must not be encoded: send it without `content-encoding`"),
+            Self::FormTooLarge { limit } => write!(f, "the form is larger than {limit} bytes (`limits.form_bytes`)"),
+            Self::BodyOnGet => f.write_str("a GET cannot have a body: send the parameters in the URL, or use POST"),
+            Self::Upgrade => f.write_str("a change of protocol is not served"),
+            Self::Identity(error) => error.fmt(f),
+            Self::Form(error) => error.fmt(f),
+            Self::Repeated { name } => write!(
+                f,
+                "invalid parameter \"{name}\": it was sent more than once, or with different values in URL and form"
+            ),
+            Self::Missing { name } => write!(f, "invalid parameter \"{name}\": it is missing"),
+            Self::TextTooLong { parameter, limit } => {
+                write!(f, "invalid parameter \"{parameter}\": longer than {limit} bytes (`limits.query_bytes`)")
+            }
+            Self::Promql { parameter, error } => write!(f, "invalid parameter \"{parameter}\": {error}"),
+            Self::RouteChanged => f.write_str(
+                "the rewritten request took a route that names another tenant: routes must not match on query parameters \
+                 or on headers that the filter removes",
+            ),
+            Self::Response(error) => error.fmt(f),
+            Self::Busy => f.write_str(
+                "too much is held for filtering at the moment (`limits.buffered_bytes`): try again, or ask for less",
+            ),
+            Self::Host { call } => write!(f, "the proxy could not do `{call}`: see its log"),
+        }
+    }
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the upstream's answer cannot be narrowed to the tenant: ")?;
+        match self {
+            Self::ContentType => f.write_str("it is not JSON"),
+            Self::ContentEncoding => f.write_str("it is compressed"),
+            Self::TooLarge { limit } => write!(f, "it is larger than {limit} bytes (`limits.response_bytes`)"),
+            Self::Undecodable => f.write_str("it is incomplete, or not what this endpoint answers"),
+        }
+    }
+}

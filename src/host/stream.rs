@@ -1,0 +1,464 @@
+//! One request and its answer: carries out what the core has decided.
+//!
+//! [`Stream::forward_head`] and [`Stream::forward_body`] are the only ways to `Action::Continue` on the request path,
+//! and take nothing that is not enforced.
+
+use super::calls::{self, Buffer, Failed, Map};
+use super::held::Held;
+use crate::admission::{Admission, Admitted, Answer, PendingBody};
+use crate::config::policy::{Policy, ResponseHeaders as WhenSent};
+use crate::denial::{Denial, OURS, ResponseError, error_body};
+use crate::identity::{Credentials, Place, RouteIdentity, route_still_agrees};
+use crate::observe::{Line, LogBudget, loggable};
+use crate::request::{Body, Headers, Only, RequestHead};
+use crate::response::{HIDDEN_ERROR, ResponseFilter, ResponseHead, ResponseHeaders, ResponsePlan};
+use crate::rewrite::{Enforced, OutboundBody, OutboundHead};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// One request and its answer.
+#[derive(Debug)]
+pub(super) struct Stream {
+    policy: Option<Rc<Policy>>,
+    request: Request,
+    answer: Reply,
+}
+
+/// How far the request has come.
+#[derive(Debug)]
+enum Request {
+    /// Nothing of it has been read.
+    New,
+    /// Its head has gone on; its body is held by Envoy.
+    AwaitsBody(Admitted, PendingBody),
+    /// All of it has gone on.
+    Forwarded(Admitted),
+    /// It was answered here, or refused: nothing more of it passes.
+    Ended,
+}
+
+/// How far the upstream's answer has come.
+#[derive(Debug)]
+enum Reply {
+    /// Nothing of it is held.
+    Untouched,
+    /// It is being collected.
+    Collected(Box<Collection>),
+    /// All of it was given out, or we answered in its place.
+    Ended,
+}
+
+/// An answer that is held until it can be filtered.
+#[derive(Debug)]
+struct Collection {
+    filter: ResponseFilter,
+    head: ResponseHead,
+    body: Vec<u8>,
+    held: Held,
+    /// Why it will not pass, once that is known; its bytes are no longer kept then.
+    refused: Option<Denial>,
+}
+
+/// What Envoy vouches for.
+struct Host;
+
+impl Credentials for Host {
+    fn dynamic_metadata(&self) -> Option<Vec<u8>> {
+        calls::property(&["metadata"])
+    }
+
+    fn place_metadata(&self, place: Place) -> Option<Vec<u8>> {
+        calls::property(match place {
+            Place::Route => &["xds", "route_metadata"],
+            Place::VirtualHost => &["xds", "virtual_host_metadata"],
+            Place::Listener => &["xds", "listener_metadata"],
+        })
+    }
+}
+
+impl From<Failed> for Denial {
+    fn from(failed: Failed) -> Self {
+        Self::Host { call: failed.0 }
+    }
+}
+
+// === the request ===
+
+impl Stream {
+    pub(super) fn new(policy: Option<Rc<Policy>>) -> Self {
+        Self { policy, request: Request::New, answer: Reply::Untouched }
+    }
+
+    fn policy(&self) -> Result<Rc<Policy>, Denial> {
+        self.policy.clone().ok_or(Denial::Host { call: "configure" })
+    }
+
+    fn admit(&mut self, end_of_stream: bool) -> Result<Action, Denial> {
+        let policy = self.policy()?;
+        let headers = Headers::new(calls::headers(Map::RequestHeaders)?);
+        #[cfg(feature = "danger_test_trap")]
+        trap(&headers);
+        let head = RequestHead::new(&headers, body(end_of_stream)).ok_or(Denial::NotServed)?;
+        match policy.admit(&head, &Host)? {
+            Admission::Answer(answer) => self.answer_here(answer),
+            Admission::Forward(head, admitted) => {
+                self.request = Request::Forwarded(admitted);
+                Self::forward_head(head)
+            }
+            Admission::AwaitBody(head, admitted, pending) => {
+                self.request = Request::AwaitsBody(admitted, pending);
+                Self::forward_head(head)
+            }
+        }
+    }
+
+    /// Sends a head on.
+    fn forward_head(head: Enforced<OutboundHead>) -> Result<Action, Denial> {
+        let head = head.into_inner();
+        for name in &head.remove {
+            calls::remove_header(Map::RequestHeaders, name)?;
+        }
+        for (name, value) in head.set {
+            calls::set_header(Map::RequestHeaders, name, value.as_bytes())?;
+        }
+        calls::set_header(Map::RequestHeaders, ":path", &head.path)?;
+        Ok(Action::Continue)
+    }
+
+    /// Sends a body on.
+    fn forward_body(body: Enforced<OutboundBody>) -> Result<Action, Denial> {
+        match body.into_inner() {
+            OutboundBody::Form(form) => calls::replace_buffer(Buffer::RequestBody, form.as_bytes())?,
+            OutboundBody::Empty => {}
+        }
+        Ok(Action::Continue)
+    }
+
+    /// Decides on a body that is complete: `at_end` of the stream, or where its trailers begin.
+    fn finish_body(&mut self) -> Result<Action, Denial> {
+        match std::mem::replace(&mut self.request, Request::Ended) {
+            Request::AwaitsBody(admitted, pending) => {
+                let policy = self.policy()?;
+                // One byte beyond the limit is enough to see that it is passed.
+                let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
+                let body = pending.finish(&policy, &body)?;
+                self.request = Request::Forwarded(admitted);
+                Self::forward_body(body)
+            }
+            Request::Forwarded(_) | Request::New | Request::Ended => Err(Denial::Host { call: "body after its end" }),
+        }
+    }
+
+    fn more_body(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
+        match &self.request {
+            Request::AwaitsBody(_, pending) => {
+                let policy = self.policy()?;
+                if size > pending.limit(&policy) {
+                    return Err(pending.too_large(&policy));
+                }
+                if end_of_stream { self.finish_body() } else { Ok(Action::Pause) }
+            }
+            Request::Ended => Ok(Action::Pause),
+            // A body behind a head that ended the request, or before any head: nobody has read it.
+            Request::Forwarded(_) | Request::New => Err(Denial::BodyOnGet),
+        }
+    }
+
+    fn trailers(&mut self) -> Result<Action, Denial> {
+        // Nothing that is served reads trailers; what nobody here reads, nobody behind shall.
+        match &self.request {
+            Request::AwaitsBody(..) => {
+                let action = self.finish_body()?;
+                calls::clear_headers(Map::RequestTrailers)?;
+                Ok(action)
+            }
+            Request::Ended => Ok(Action::Pause),
+            Request::Forwarded(_) | Request::New => Err(Denial::BodyOnGet),
+        }
+    }
+
+    fn answer_here(&mut self, answer: Answer) -> Result<Action, Denial> {
+        self.request = Request::Ended;
+        self.answer = Reply::Ended;
+        match answer {
+            Answer::Allowed(methods) => {
+                calls::answer_client(204, "prom-label-filter_options", &[(b"allow", methods.as_bytes())], b"")?;
+            }
+            Answer::EmptyData => {
+                let body = br#"{"status":"success","data":{}}"#;
+                calls::answer_client(200, "prom-label-filter_empty", &[JSON], body)?;
+            }
+        }
+        Ok(Action::Pause)
+    }
+
+    /// Refuses the request, or the answer to it: nothing more of either passes.
+    fn refuse(&mut self, denial: &Denial) -> Action {
+        self.request = Request::Ended;
+        self.answer = Reply::Ended;
+        log_refusal(denial);
+        let details = format!("prom-label-filter_denied{{{}}}", denial.reason());
+        let mut headers = vec![JSON];
+        headers.extend(denial.header().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        if let Err(failed) = calls::answer_client(denial.status(), &details, &headers, denial.body().as_bytes()) {
+            // The stream stays paused, so nothing passes; the route's timeout ends it.
+            log::error!("prom-label-filter: a refusal could not be sent: {}", failed.0);
+        }
+        Action::Pause
+    }
+}
+
+const JSON: (&[u8], &[u8]) = (b"content-type", b"application/json");
+
+/// Whether a body follows. HTTP/1 says so in its head; a stream of HTTP/2 or later just stays open.
+fn body(end_of_stream: bool) -> Body {
+    if end_of_stream {
+        Body::None
+    } else if calls::property(&["request", "protocol"]).is_some_and(|protocol| protocol.starts_with(b"HTTP/1")) {
+        Body::Announced
+    } else {
+        Body::Possible
+    }
+}
+
+fn log_refusal(denial: &Denial) {
+    thread_local! {
+        static BUDGET: RefCell<LogBudget> = RefCell::default();
+    }
+    let line = BUDGET.with_borrow_mut(|budget| budget.spend(calls::now()));
+    if let Line::WriteAfter { left_out } = line {
+        log::info!("prom-label-filter: {left_out} more refusals");
+    }
+    if line != Line::LeaveOut {
+        log::info!(
+            "prom-label-filter: refused: status={} reason={} error=\"{}\"",
+            denial.status(),
+            denial.reason(),
+            loggable(denial.to_string().as_bytes())
+        );
+    }
+}
+
+/// Ends the VM on request, so that tests see what becomes of everybody else's streams.
+#[cfg(feature = "danger_test_trap")]
+#[expect(clippy::panic, reason = "the panic is what the test build is for")]
+fn trap(headers: &Headers) {
+    if headers.contains("x-danger-test-trap") {
+        panic!("trapped on request");
+    }
+}
+
+// === the answer ===
+
+/// Headers that describe the body as the upstream sent it, and not what is left of it.
+const OF_THE_WHOLE_BODY: &[&str] = &[
+    "content-length",
+    "content-encoding",
+    "etag",
+    "last-modified",
+    "accept-ranges",
+    "content-md5",
+    "digest",
+    "content-digest",
+];
+
+impl Stream {
+    fn inspect_answer(&mut self, end_of_stream: bool) -> Result<Action, Denial> {
+        let (Request::Forwarded(admitted) | Request::AwaitsBody(admitted, _)) = &self.request else {
+            return Ok(Action::Continue);
+        };
+        let unwatched = admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default();
+        if unwatched || !from_upstream() {
+            return Ok(Action::Continue);
+        }
+        let policy = self.policy()?;
+        if !route_still_agrees(&policy, &admitted.route, &Host) {
+            return Err(Denial::RouteChanged);
+        }
+        let ResponsePlan::Filter(filter) = &admitted.plan else { return Ok(Action::Continue) };
+        let filter = filter.clone();
+        let headers = Headers::new(calls::headers(Map::ResponseHeaders)?);
+        let limit = policy.limits.response_bytes;
+        let seen = read_headers(&headers);
+        let head = seen.inspect(limit)?;
+        match head {
+            ResponseHead::Success if end_of_stream => return Err(Denial::Response(ResponseError::Undecodable)),
+            ResponseHead::Failure if end_of_stream => return self.answer_with_status(seen.status),
+            ResponseHead::ForeignFailure => return self.answer_with_status(seen.status),
+            ResponseHead::Success | ResponseHead::Failure => {}
+        }
+        let mut held = Held::default();
+        // `inspect` has compared the length with the limit, so it is a `usize`.
+        let announced = seen.content_length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        held.grow_to(announced, policy.limits.buffered_bytes).ok_or(Denial::Busy)?;
+        self.answer = Reply::Collected(Box::new(Collection { filter, head, body: Vec::new(), held, refused: None }));
+        for name in OF_THE_WHOLE_BODY.iter().filter(|name| headers.contains(name)) {
+            calls::remove_header(Map::ResponseHeaders, name)?;
+        }
+        Ok(match policy.response_headers {
+            WhenSent::SentAtOnce => Action::Continue,
+            WhenSent::Held => Action::Pause,
+        })
+    }
+
+    /// An upstream's error whose body is not Prometheus's: its status passes, its body does not.
+    fn answer_with_status(&mut self, status: u32) -> Result<Action, Denial> {
+        self.answer = Reply::Ended;
+        let body = error_body(OURS, HIDDEN_ERROR);
+        calls::answer_client(status, "prom-label-filter_error_hidden", &[JSON], body.as_bytes())?;
+        Ok(Action::Pause)
+    }
+
+    /// Takes a chunk of an answer into our own memory. Envoy's buffer would end the stream, or itself, over its limit.
+    fn collect(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
+        let policy = self.policy()?;
+        // Untouched answers stream through; behind an ended one only our own answer still comes by.
+        let Reply::Collected(collection) = &mut self.answer else { return Ok(Action::Continue) };
+        collection.take(size, &policy)?;
+        match (end_of_stream, policy.response_headers) {
+            (false, WhenSent::SentAtOnce) => {
+                calls::replace_buffer(Buffer::ResponseBody, b"")?;
+                Ok(Action::Continue)
+            }
+            (false, WhenSent::Held) => {
+                calls::replace_buffer(Buffer::ResponseBody, b"")?;
+                Ok(Action::Pause)
+            }
+            (true, WhenSent::SentAtOnce) => self.give_out_body(),
+            (true, WhenSent::Held) => self.give_out_answer(),
+        }
+    }
+
+    /// The filtered body, behind headers that have gone: an error is a body too.
+    fn give_out_body(&mut self) -> Result<Action, Denial> {
+        let Reply::Collected(collection) = std::mem::replace(&mut self.answer, Reply::Ended) else {
+            return Ok(Action::Pause);
+        };
+        let body = collection.filtered().unwrap_or_else(|denial| {
+            log_refusal(&denial);
+            denial.body().into_bytes()
+        });
+        calls::replace_buffer(Buffer::ResponseBody, &body)?;
+        Ok(Action::Continue)
+    }
+
+    /// The whole answer at once, headers that have waited included. Sent as an answer of our own, because growing
+    /// Envoy's buffer beyond its limit while headers wait ends the process.
+    fn give_out_answer(&mut self) -> Result<Action, Denial> {
+        let Reply::Collected(collection) = std::mem::replace(&mut self.answer, Reply::Ended) else {
+            return Ok(Action::Pause);
+        };
+        let body = collection.filtered()?;
+        let headers = calls::headers(Map::ResponseHeaders)?;
+        let status = read_headers(&Headers::new(headers.clone())).status;
+        let kept: Vec<(&[u8], &[u8])> = headers
+            .iter()
+            .filter(|(name, _)| !name.starts_with(b":") && !SET_BY_ENVOY.contains(&name.as_slice()))
+            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+            .collect();
+        calls::answer_client(status, "via_upstream", &kept, &body)?;
+        Ok(Action::Pause)
+    }
+}
+
+/// Headers that Envoy writes on every answer, ours included.
+const SET_BY_ENVOY: &[&[u8]] =
+    &[b"connection", b"transfer-encoding", b"keep-alive", b"date", b"server", b"x-envoy-upstream-service-time"];
+
+impl Collection {
+    /// Adds the chunk that Envoy holds, while it can still come to something.
+    fn take(&mut self, size: usize, policy: &Policy) -> Result<(), Denial> {
+        let limit = policy.limits.response_bytes;
+        let total = self.body.len().saturating_add(size);
+        if self.refused.is_some() {
+            return Ok(());
+        }
+        if total > limit {
+            self.refused = Some(Denial::Response(ResponseError::TooLarge { limit }));
+        } else if self.held.grow_to(total, policy.limits.buffered_bytes).is_none() {
+            self.refused = Some(Denial::Busy);
+        } else if size > 0 {
+            self.body.extend_from_slice(&calls::buffer(Buffer::ResponseBody, size)?);
+        }
+        if self.refused.is_some() {
+            self.body = Vec::new();
+            self.held = Held::default();
+        }
+        Ok(())
+    }
+
+    fn filtered(self) -> Result<Vec<u8>, Denial> {
+        match self.refused {
+            Some(denial) => Err(denial),
+            None => self.filter.filter(self.head, &self.body).map_err(Denial::Response),
+        }
+    }
+}
+
+/// Whether the answer is the upstream's, and not one that Envoy made in its place.
+fn from_upstream() -> bool {
+    calls::property(&["response", "code_details"])
+        .is_none_or(|details| details.is_empty() || details == b"via_upstream")
+}
+
+fn read_headers(headers: &Headers) -> ResponseHeaders<'_> {
+    let number = |value: &[u8]| std::str::from_utf8(value).ok()?.parse::<u64>().ok();
+    let only = |name| match headers.only(name) {
+        Only::One(value) => Some(value),
+        Only::Missing | Only::Several => None,
+    };
+    ResponseHeaders {
+        status: only(":status").and_then(number).and_then(|status| u32::try_from(status).ok()).unwrap_or(0),
+        content_type: only("content-type"),
+        content_encoding: headers.values("content-encoding").next(),
+        content_length: only("content-length").and_then(number),
+    }
+}
+
+// === Envoy's calls ===
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.admit(end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.more_body(size, end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.trailers().unwrap_or_else(|denial| self.refuse(&denial))
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        if matches!(self.answer, Reply::Ended) {
+            // Our own answer comes by here on its way to the client.
+            return Action::Continue;
+        }
+        self.inspect_answer(end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.collect(size, end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        match &self.answer {
+            Reply::Untouched | Reply::Ended => Action::Continue,
+            // With trailers the body's end is never announced. Headers that have gone stay without a body, because a body
+            // can no longer be put in; headers that wait get theirs.
+            Reply::Collected(_) => match self.policy().map(|policy| policy.response_headers) {
+                Ok(WhenSent::Held) => self.give_out_answer().unwrap_or_else(|denial| self.refuse(&denial)),
+                Ok(WhenSent::SentAtOnce) | Err(_) => {
+                    log_refusal(&Denial::Response(ResponseError::Undecodable));
+                    self.answer = Reply::Ended;
+                    Action::Continue
+                }
+            },
+        }
+    }
+}

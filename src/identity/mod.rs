@@ -1,0 +1,243 @@
+//! Who a request is for: from what the host can vouch for to a [`TenantScope`].
+//!
+//! Owns the rules' sources and the meaning of their values. Read once, before any header changes. Must not know
+//! endpoints, PromQL or how a refusal looks; a value that is in doubt refuses the whole request.
+
+pub mod claims;
+pub mod header;
+pub mod route_metadata;
+pub mod struct_value;
+
+use crate::config::policy::{LabelRule, Policy, Source, Unmapped};
+use crate::request::Headers;
+use crate::scope::{InvalidLabel, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+use crate::value::Value;
+use std::fmt;
+
+/// What the host knows about a request beyond its head.
+///
+/// Each answer is a serialised `envoy.config.core.v3.Metadata`; `None` when there is none.
+pub trait Credentials {
+    /// The request's dynamic metadata, where jwt_authn leaves a verified token's payload.
+    fn dynamic_metadata(&self) -> Option<Vec<u8>>;
+    /// The metadata that the operator wrote at `place`.
+    fn place_metadata(&self, place: Place) -> Option<Vec<u8>>;
+}
+
+/// Where route metadata can stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the route.
+    Route,
+    /// On the virtual host.
+    VirtualHost,
+    /// On the listener.
+    Listener,
+}
+
+impl Place {
+    /// From the most specific place to the least.
+    pub const IN_ORDER: [Self; 3] = [Self::Route, Self::VirtualHost, Self::Listener];
+}
+
+/// Why a rule finds no tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityError {
+    /// The rule's label.
+    pub label: String,
+    /// What is wrong.
+    pub cause: IdentityCause,
+}
+
+/// What is wrong with a request's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityCause {
+    /// No verified token came with the request.
+    NoToken,
+    /// The identity header is missing.
+    NoHeader {
+        /// Its name.
+        name: String,
+    },
+    /// The token has no such claim.
+    NoClaim {
+        /// The segments that lead to it.
+        path: Vec<String>,
+    },
+    /// Neither route, virtual host nor listener has the key.
+    NoRouteMetadata {
+        /// The segments that lead to it.
+        path: Vec<String>,
+    },
+    /// What holds the identity cannot be decoded.
+    Undecodable,
+    /// The value is neither a text nor a list of texts.
+    NotText,
+    /// A list without an element.
+    EmptyList,
+    /// A value that no label can have.
+    Invalid(InvalidLabel),
+    /// More values than `limits.values`.
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// `values_map_only` is on and the map lacks the value.
+    NotInMap,
+    /// The policy has no rule.
+    NoRule,
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = &self.label;
+        match &self.cause {
+            IdentityCause::NoToken => write!(
+                f,
+                "no verified token: send `authorization: Bearer …` (in Grafana: turn on \"Forward OAuth Identity\" and check that \
+                 the session has not outlived its token; for an operator: jwt_authn must run before this filter with \
+                 `payload_in_metadata`)"
+            ),
+            IdentityCause::NoHeader { name } => {
+                write!(
+                    f,
+                    "the header `{name}`, which names the tenant (label `{label}`), is missing: the proxy that authenticates must set it"
+                )
+            }
+            IdentityCause::NoClaim { path } => {
+                write!(
+                    f,
+                    "the token has no claim `{}` for the label `{label}`: the identity provider must put it in",
+                    path.join("` / `")
+                )
+            }
+            IdentityCause::NoRouteMetadata { path } => write!(
+                f,
+                "this route names no tenant for the label `{label}`: route, virtual host and listener lack the metadata key `{}`",
+                path.join("` / `")
+            ),
+            IdentityCause::Undecodable => write!(f, "the identity for the label `{label}` cannot be decoded"),
+            IdentityCause::NotText => {
+                write!(f, "the identity for the label `{label}` is neither a text nor a list of texts")
+            }
+            IdentityCause::EmptyList => write!(f, "the identity for the label `{label}` is an empty list"),
+            IdentityCause::Invalid(invalid) => write!(f, "a value of the identity for the label `{label}` {invalid}"),
+            IdentityCause::TooMany { limit } => {
+                write!(f, "the identity for the label `{label}` has more than {limit} values (`limits.values`)")
+            }
+            IdentityCause::NotInMap => write!(
+                f,
+                "an identity value for the label `{label}` stands for no tenant: `values_map` lacks it and `values_map_only` is on"
+            ),
+            IdentityCause::NoRule => f.write_str("no label is enforced"),
+        }
+    }
+}
+
+/// A request's tenants, and what must still hold when the answer comes.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// What the request may read.
+    pub scope: TenantScope,
+    /// The raw values that each `route_metadata` rule found.
+    pub route: RouteIdentity,
+}
+
+/// The raw values of all `route_metadata` rules in order. A change of `:path` makes Envoy choose the route again; an
+/// answer is passed on only when the new route names the same tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteIdentity(Vec<Vec<String>>);
+
+/// Reads the identity of every rule of `policy`.
+///
+/// # Errors
+/// The first rule that finds no tenant.
+pub fn identify(policy: &Policy, headers: &Headers, credentials: &impl Credentials) -> Result<Identity, IdentityError> {
+    let mut route = RouteIdentity::default();
+    let mut dynamic_metadata = None;
+    let mut labels = Vec::with_capacity(policy.rules.len());
+    for rule in &policy.rules {
+        let refuse = |cause| IdentityError { label: rule.name.to_string(), cause };
+        let scope = match &rule.source {
+            Source::Static(values) => resolve(rule, values.iter().map(LabelValue::as_str), policy.limits.values),
+            Source::Header { name, syntax } => header::read(headers, name, *syntax)
+                .and_then(|values| resolve(rule, values.into_iter(), policy.limits.values)),
+            Source::JwtClaim(path) => {
+                let metadata =
+                    dynamic_metadata.get_or_insert_with(|| credentials.dynamic_metadata().unwrap_or_default());
+                claims::read(metadata, &policy.jwt, path)
+                    .and_then(|values| resolve(rule, values.iter().map(String::as_str), policy.limits.values))
+            }
+            Source::RouteMetadata(path) => route_metadata::read(credentials, &policy.route_metadata_namespace, path)
+                .and_then(|values| {
+                    let scope = resolve(rule, values.iter().map(String::as_str), policy.limits.values);
+                    route.0.push(values);
+                    scope
+                }),
+        }
+        .map_err(refuse)?;
+        labels.push(LabelScope { name: rule.name.clone(), scope });
+    }
+    // INVARIANT: a policy has at least one rule; without one nobody is let in.
+    let scope =
+        TenantScope::new(labels).ok_or_else(|| IdentityError { label: String::new(), cause: IdentityCause::NoRule })?;
+    Ok(Identity { scope, route })
+}
+
+/// Whether the route that now stands names the same tenants as the one that `before` was read from.
+#[must_use]
+pub fn route_still_agrees(policy: &Policy, before: &RouteIdentity, credentials: &impl Credentials) -> bool {
+    let paths = policy.rules.iter().filter_map(|rule| match &rule.source {
+        Source::RouteMetadata(path) => Some(path),
+        Source::Static(_) | Source::Header { .. } | Source::JwtClaim(_) => None,
+    });
+    let mut remembered = before.0.iter();
+    paths.into_iter().all(|path| {
+        route_metadata::read(credentials, &policy.route_metadata_namespace, path)
+            .is_ok_and(|now| remembered.next() == Some(&now))
+    })
+}
+
+/// What `raw` identity values mean under `rule`. Every value is checked before any of them counts.
+fn resolve<'a>(
+    rule: &LabelRule,
+    raw: impl Iterator<Item = &'a str> + Clone,
+    limit: usize,
+) -> Result<Scope, IdentityCause> {
+    if raw.clone().count() > limit {
+        return Err(IdentityCause::TooMany { limit });
+    }
+    let mut values = Vec::new();
+    for text in raw.clone() {
+        let value = LabelValue::new(text).map_err(IdentityCause::Invalid)?;
+        match (rule.values_map.get(text), rule.unmapped) {
+            (Some(mapped), Unmapped::StaysItself | Unmapped::Refused) => values.extend_from_slice(mapped.as_slice()),
+            (None, Unmapped::StaysItself) => values.push(value),
+            // A value that lifts the rule needs no entry in the map.
+            (None, Unmapped::Refused) if rule.danger_unrestricted.contains(text) => {}
+            (None, Unmapped::Refused) => return Err(IdentityCause::NotInMap),
+        }
+    }
+    if raw.clone().any(|text| rule.danger_unrestricted.contains(text)) {
+        return Ok(Scope::Unrestricted);
+    }
+    let values = LabelValues::new(values).ok_or(IdentityCause::EmptyList)?;
+    if values.as_slice().len() > limit { Err(IdentityCause::TooMany { limit }) } else { Ok(Scope::Values(values)) }
+}
+
+/// A text, or a list of texts, from a token or from metadata. One element that is no text spoils the list.
+fn texts(value: Value) -> Result<Vec<String>, IdentityCause> {
+    match value {
+        Value::String(text) => Ok(vec![text]),
+        Value::List(items) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_) => {
+                    Err(IdentityCause::NotText)
+                }
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(IdentityCause::NotText),
+    }
+}
