@@ -1,6 +1,6 @@
 //! A real Envoy, from a bootstrap that is built in code.
 
-use super::client::{get, send};
+use super::client::{get, send, status_of};
 use super::process::{Process, directory};
 use super::{eventually, parts, tokens};
 use serde_json::{Value, json};
@@ -262,8 +262,17 @@ impl Envoy {
     pub(crate) fn start_in(home: &Path, bootstrap: &Value, further: &[&str]) -> Self {
         let (path, address) = (home.join("envoy.json"), home.join("admin"));
         fs::write(&path, bootstrap.to_string()).expect("the bootstrap is written");
-        let mut arguments: Vec<String> =
-            ["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"].map(Into::into).into();
+        let mut arguments: Vec<String> = [
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "--log-level",
+            "warn",
+            "--component-log-level",
+            "wasm:info",
+        ]
+        .map(Into::into)
+        .into();
         for (name, path) in [("--config-path", &path), ("--admin-address-path", &address)] {
             arguments.extend([name.to_owned(), path.display().to_string()]);
         }
@@ -277,7 +286,7 @@ impl Envoy {
         let mut envoy = Self { process, admin, ports: BTreeMap::new() };
         eventually("Envoy to be ready", || {
             assert!(envoy.process.ended().is_none(), "Envoy has ended: {}", envoy.process.log_tail());
-            (envoy.admin("/ready").trim() == "LIVE").then_some(())
+            (status_of(admin, "/ready") == Some(200)).then_some(())
         });
         envoy.read_ports();
         envoy

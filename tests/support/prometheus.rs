@@ -1,6 +1,6 @@
 //! A real Prometheus over data of several tenants, and for each tenant one that holds nothing else.
 
-use super::client::{get, send};
+use super::client::status_of;
 use super::process::{Process, directory};
 use super::{eventually, parts};
 use std::fmt::Write as _;
@@ -86,8 +86,7 @@ impl Prometheus {
             if process.ended().is_some() {
                 return Some(false);
             }
-            let up = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-            (up && send(port, &get("/-/ready").header("connection", "close")).status == 200).then_some(true)
+            (status_of(port, "/-/ready") == Some(200)).then_some(true)
         });
         ready.then_some(Self { port, process })
     }
