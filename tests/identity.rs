@@ -66,7 +66,11 @@ fn a_claim_is_a_text_or_a_list_of_texts() {
         (r#""jwt_claim":"tenants""#, r#"{"tenants":" a "}"#, &[" a "]),
         (r#""jwt_claim":"tenants","danger_unrestricted":["sre"]"#, r#"{"tenants":["a","sre"]}"#, &["<all>"]),
     ] {
-        assert_eq!(claim(rule, payload).as_deref(), Ok(&expected.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>()[..]), "{payload}");
+        assert_eq!(
+            claim(rule, payload).as_deref(),
+            Ok(&expected.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>()[..]),
+            "{payload}"
+        );
     }
 }
 
@@ -74,8 +78,22 @@ fn a_claim_is_a_text_or_a_list_of_texts() {
 fn a_claim_in_doubt_refuses_the_whole_request() {
     let rule = r#""jwt_claim":"tenants","danger_unrestricted":["sre"]"#;
     for payload in [
-        "null", "42", "true", r#""""#, "{}", "[]", r#"{"a":"b"}"#, r#"["a",null]"#, r#"["a",1]"#, r#"["a",["b"]]"#,
-        r#"["a",""]"#, r#"["sre",""]"#, r#"["sre",null]"#, r#""a\nb""#, r#""\u0000""#, r#""\u0085""#,
+        "null",
+        "42",
+        "true",
+        r#""""#,
+        "{}",
+        "[]",
+        r#"{"a":"b"}"#,
+        r#"["a",null]"#,
+        r#"["a",1]"#,
+        r#"["a",["b"]]"#,
+        r#"["a",""]"#,
+        r#"["sre",""]"#,
+        r#"["sre",null]"#,
+        r#""a\nb""#,
+        r#""\u0000""#,
+        r#""\u0085""#,
     ] {
         let payload = format!(r#"{{"tenants":{payload}}}"#);
         let cause = claim(rule, &payload).expect_err(&payload);

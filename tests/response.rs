@@ -32,7 +32,10 @@ fn everything_but_foreign_entries_and_foreign_texts_survives() {
     let body = r#" { "status" : "success", "x":{"y":[1e3,0.10]}, "data":[ {"seriesLabels":{"tenant":"fruit"}}, {"seriesLabels":{"tenant":"veggie"}} ],
         "warnings":["store veggie-1 is down"], "infos":[], "Infos":["veggie"], "z":null }"#;
     let expected = body
-        .replace(r#"[ {"seriesLabels":{"tenant":"fruit"}}, {"seriesLabels":{"tenant":"veggie"}} ]"#, r#"[{"seriesLabels":{"tenant":"fruit"}}]"#)
+        .replace(
+            r#"[ {"seriesLabels":{"tenant":"fruit"}}, {"seriesLabels":{"tenant":"veggie"}} ]"#,
+            r#"[{"seriesLabels":{"tenant":"fruit"}}]"#,
+        )
         .replace(r#"["store veggie-1 is down"]"#, WARNING)
         .replace(r#"["veggie"]"#, WARNING);
     assert_eq!(filtered(ResponseHead::Success, body), Some(expected));
@@ -57,7 +60,18 @@ fn every_repeat_of_a_member_is_filtered() {
 
 #[test]
 fn what_is_not_the_envelope_does_not_pass() {
-    for body in ["", "null", "[]", "1", "x", r#"{"data":1}"#, r#"{"data":[}"#, r#"{"data":[]"#, r#"{"data":[]} x"#, "{\"a\":\"\x01\"}"] {
+    for body in [
+        "",
+        "null",
+        "[]",
+        "1",
+        "x",
+        r#"{"data":1}"#,
+        r#"{"data":[}"#,
+        r#"{"data":[]"#,
+        r#"{"data":[]} x"#,
+        "{\"a\":\"\x01\"}",
+    ] {
         assert_eq!(filtered(ResponseHead::Success, body), None, "{body}");
     }
     let ResponsePlan::Filter(filter) = ResponsePlan::new(Endpoint::QueryExemplars, &fruit()) else { panic!() };
@@ -76,16 +90,30 @@ fn every_truncation_of_an_answer_is_noticed() {
 
 #[test]
 fn headers_show_what_cannot_be_filtered() {
-    let good = ResponseHeaders { status: 200, content_type: Some(b"application/json"), content_encoding: None, content_length: Some(5) };
+    let good = ResponseHeaders {
+        status: 200,
+        content_type: Some(b"application/json"),
+        content_encoding: None,
+        content_length: Some(5),
+    };
     let seen = |headers: ResponseHeaders<'_>| headers.inspect(10).map_err(|denial| denial.status());
     assert_eq!(seen(good), Ok(ResponseHead::Success));
-    assert_eq!(seen(ResponseHeaders { content_type: Some(b"Application/JSON; charset=utf-8"), ..good }), Ok(ResponseHead::Success));
+    assert_eq!(
+        seen(ResponseHeaders { content_type: Some(b"Application/JSON; charset=utf-8"), ..good }),
+        Ok(ResponseHead::Success)
+    );
     assert_eq!(seen(ResponseHeaders { status: 422, ..good }), Ok(ResponseHead::Failure));
     assert_eq!(seen(ResponseHeaders { content_type: Some(b"text/plain"), ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_type: None, ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_encoding: Some(b"gzip"), ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_length: Some(11), ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_length: Some(u64::MAX), ..good }), Err(502));
-    assert_eq!(seen(ResponseHeaders { status: 503, content_type: Some(b"text/html"), ..good }), Ok(ResponseHead::ForeignFailure));
-    assert_eq!(seen(ResponseHeaders { status: 500, content_encoding: Some(b"gzip"), ..good }), Ok(ResponseHead::ForeignFailure));
+    assert_eq!(
+        seen(ResponseHeaders { status: 503, content_type: Some(b"text/html"), ..good }),
+        Ok(ResponseHead::ForeignFailure)
+    );
+    assert_eq!(
+        seen(ResponseHeaders { status: 500, content_encoding: Some(b"gzip"), ..good }),
+        Ok(ResponseHead::ForeignFailure)
+    );
 }
