@@ -1,0 +1,156 @@
+//! What starts and what refuses to start, and that `--mode validate` says why.
+
+use super::matchers::{exactly, read};
+use crate::support::bench::{Bench, by_header, only};
+use crate::support::client::get;
+use crate::support::envoy::{Listener, bootstrap, cluster, validate};
+use serde_json::{Value, json};
+
+/// What Envoy says about this plugin configuration.
+fn verdict(listener: Listener) -> Result<(), String> {
+    validate(&bootstrap(&[listener], vec![cluster("upstream", 1, false)]))
+}
+
+#[track_caller]
+fn assert_refused(configuration: &Value, words: &[&str]) {
+    assert_names_all(Listener::new("plain", configuration.clone()), words);
+}
+
+#[track_caller]
+fn assert_names_all(listener: Listener, words: &[&str]) {
+    let log = verdict(listener).expect_err("a bad configuration started");
+    for word in words {
+        assert!(log.contains(word), "`{word}` is not in the log:\n{log}");
+    }
+}
+
+#[test]
+fn json_text_and_a_struct_say_the_same() {
+    let configuration = json!({
+        "labels": [{"name": "tenant", "header": "x-tenant", "values_map": {"tomato": ["a", "b"]}}],
+        "limits": {"query_bytes": 20},
+    });
+    let bench = Bench::start([
+        Listener::new("text", configuration.clone()),
+        Listener::structured("struct", configuration),
+        Listener::text("spaced", &format!("\n{}\n", serde_json::to_string_pretty(&by_header()).expect("JSON"))),
+    ]);
+    let bench = bench.in_use();
+    for listener in ["text", "struct", "spaced"] {
+        let recorded = bench.forwarded(listener, &get("/api/v1/query?query=up").header("x-tenant", "é"));
+        assert_eq!(read(&only(&recorded.url_parameters(), "query")), [exactly("tenant", "é")]);
+    }
+    for listener in ["text", "struct"] {
+        let long = get("/api/v1/query?query=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").header("x-tenant", "a");
+        bench.refused(listener, &long, 400, "prom-label-filter");
+    }
+}
+
+#[test]
+fn a_good_configuration_validates() {
+    for configuration in
+        [by_header(), json!({"labels": [{"name": "tenant", "jwt_claim": ["a", "b"]}], "metadata": "deny"})]
+    {
+        verdict(Listener::new("plain", configuration.clone())).expect("text");
+        verdict(Listener::structured("plain", configuration)).expect("a struct");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_missing_or_no_json_refuses_to_start() {
+    for text in ["", "{", "labels: []", "[]", "null", "{} {}", "\u{feff}{}"] {
+        assert!(verdict(Listener::text("plain", text)).is_err(), "{text:?} started");
+    }
+    assert_refused(&json!({}), &["labels"]);
+    assert_refused(&json!({"labels": []}), &["labels"]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_path() {
+    let configuration = json!({
+        "labels": [
+            {"name": "__name__", "values": ["a"]},
+            {"name": "tenant", "jwt_claim": "a", "header": "x-tenant"},
+            {"name": "cluster"},
+            {"name": "stage", "values": []},
+            {"name": "zone", "values": [""]},
+            {"name": "twice", "values": ["a"]},
+            {"name": "twice", "values": ["b"]},
+        ],
+        "metadata": "sometimes",
+        "limits": {"query_bytes": "many"},
+        "no_such_setting": 1,
+    });
+    let words = [
+        "labels[0]",
+        "labels[1]",
+        "labels[2]",
+        "labels[3]",
+        "labels[4]",
+        "labels[6]",
+        "twice",
+        "metadata",
+        "limits.query_bytes",
+        "no_such_setting",
+    ];
+    assert_names_all(Listener::new("plain", configuration.clone()), &words);
+    assert_names_all(Listener::structured("plain", configuration), &words);
+}
+
+#[test]
+fn misspelt_settings_of_every_level_are_refused() {
+    let configuration = json!({
+        "labels": [{"name": "tenant", "values": ["a"], "vaules_map": {}}],
+        "Limits": {},
+        "limits": {"query_byte": 1},
+        "jwt": {"key": "a"},
+        "promql": {"danger": true},
+    });
+    assert_refused(&configuration, &["vaules_map", "Limits", "query_byte", "jwt", "danger"]);
+}
+
+#[test]
+fn rules_that_mean_nothing_are_refused_each_by_its_place() {
+    let rules = json!([
+        {"name": "tenant", "values": "a"},
+        {"name": "tenant", "values": [1]},
+        {"values": ["a"]},
+        {"name": "", "values": ["a"]},
+        {"name": "a", "header": "not a header"},
+        {"name": "b", "header": ":path"},
+        {"name": "c", "values": ["a\nb"]},
+        {"name": "d", "jwt_claim": []},
+    ]);
+    let places: Vec<String> = (0..8).map(|number| format!("labels[{number}]")).collect();
+    assert_refused(&json!({"labels": rules}), &places.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_refused(
+        &json!({"labels": [{"name": "tenant", "header": "x", "values_map": {"a": []}}]}),
+        &["labels[0].values_map"],
+    );
+    assert_refused(&json!({"labels": {"name": "tenant", "values": ["a"]}}), &["labels"]);
+    let nine: Vec<Value> = (0..9).map(|number| json!({"name": format!("l{number}"), "values": ["a"]})).collect();
+    assert_refused(&json!({"labels": nine}), &["labels"]);
+}
+
+#[test]
+fn settings_that_are_not_supported_yet_say_so() {
+    let mut configuration = by_header();
+    let settings = json!({
+        "ui": "pass",
+        "remote_read": "rewrite",
+        "targets": "filter",
+        "rules_with_active_alerts": true,
+        "enable_label_matchers_for_rules_api": true,
+        "error_on_replace": true,
+        "explain": true,
+        "warnings": "scrub",
+        "tenant_header": "THANOS-TENANT",
+        "danger_passthrough_paths": ["/-/healthy"],
+        "alertmanager": {"enabled": true},
+    });
+    let settings = settings.as_object().expect("settings");
+    for (key, value) in settings {
+        configuration[key] = value.clone();
+    }
+    assert_refused(&configuration, &settings.keys().map(String::as_str).collect::<Vec<_>>());
+}

@@ -1,0 +1,12 @@
+//! The built module in a real Envoy, before a recording upstream: each promise to tenants and operators, by what went on.
+
+mod bodies;
+mod configuration;
+mod endpoints;
+mod identity;
+mod lifecycle;
+mod limits;
+mod matchers;
+mod parameters;
+mod paths;
+mod responses;

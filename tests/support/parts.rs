@@ -1,0 +1,53 @@
+//! Where the parts of the lab are: the module, Envoy, Prometheus. A part that is missing is a failure, never a skipped test.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The module as `make build` leaves it.
+pub(crate) fn module() -> PathBuf {
+    file("PLF_MODULE", "target/prom-label-filter.wasm", "the module")
+}
+
+/// The test build of the module whose request-headers callback traps on `x-danger-test-trap: 1`.
+pub(crate) fn trap_module() -> PathBuf {
+    file("PLF_TRAP_MODULE", "target/prom-label-filter-trap.wasm", "the module's test build that traps")
+}
+
+/// The Envoy binary.
+pub(crate) fn envoy() -> PathBuf {
+    program("ENVOY", "envoy", &[".cache/bin/envoy"])
+}
+
+/// The Prometheus binary.
+pub(crate) fn prometheus() -> PathBuf {
+    program("PROMETHEUS", "prometheus", &[".cache/bin/prometheus"])
+}
+
+/// Prometheus's tool, which writes the test data.
+pub(crate) fn promtool() -> PathBuf {
+    program("PROMTOOL", "promtool", &[".cache/bin/promtool"])
+}
+
+fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
+    let path = env::var_os(variable).map_or_else(|| checkout().join(usual), PathBuf::from);
+    assert!(path.is_file(), "{what} is missing ({variable} or {usual}): run make test");
+    path
+}
+
+fn program(variable: &str, name: &str, usual: &[&str]) -> PathBuf {
+    if let Some(given) = env::var_os(variable) {
+        let given = PathBuf::from(given);
+        assert!(given.is_file(), "{variable} names no file: run make test");
+        return given;
+    }
+    let cached = usual.iter().map(|path| checkout().join(path));
+    let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    cached
+        .chain(on_path.map(|directory| directory.join(name)))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| panic!("{name} is missing ({variable}, .cache/bin or PATH): run make test"))
+}

@@ -1,0 +1,86 @@
+//! Child processes that cannot outlive the tests, and the directories that they write to.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Runs a program, and kills it when standard input ends: the pipe's other end is ours, so it ends when a handle is dropped,
+/// when the tests are over (statics are never dropped) and when they are killed.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" 3<&- </dev/null &
+child=$!
+( read -r _ <&3; kill -9 "$child" ) 2>/dev/null &
+watcher=$!
+exec 3<&-
+wait "$child"
+code=$?
+kill "$watcher" 2>/dev/null
+exit "$code"
+"#;
+
+/// A program that runs beside the tests; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    keeper: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`; both output streams go to `log`.
+    pub(crate) fn start(program: &Path, arguments: &[String], log: PathBuf) -> Self {
+        let output = File::create(&log).expect("a log file");
+        let keeper = Command::new("/bin/sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone().expect("a second handle of the log"))
+            .stderr(output)
+            .spawn()
+            .expect("/bin/sh starts");
+        Self { keeper, log }
+    }
+
+    /// How it ended, when it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.keeper.try_wait().expect("the keeper can be asked")
+    }
+
+    /// The end of its log, for a failure's message.
+    pub(crate) fn log_tail(&self) -> String {
+        let text = String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("{}:\n{}", self.log.display(), lines[lines.len().saturating_sub(60)..].join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+    }
+}
+
+/// A new directory for one process. It stays after the run, logs are worth reading then, and goes with a later run.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let path = RUN.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    fs::create_dir_all(&path).expect("a directory for the lab");
+    path
+}
+
+static RUN: LazyLock<PathBuf> = LazyLock::new(|| {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+    for entry in fs::read_dir(&all).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|data| data.modified()).map(|then| SystemTime::now().duration_since(then));
+        // Another run may be going on beside this one; no run takes an hour.
+        if matches!(age, Ok(Ok(age)) if age > Duration::from_secs(3600)) {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+    all.join(format!("run-{}", std::process::id()))
+});
