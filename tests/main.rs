@@ -9,7 +9,9 @@
     reason = "tests may say plainly what they expect"
 )]
 
+mod config;
 mod envoy;
 mod equivalence;
 mod lab;
+mod pipeline;
 mod support;

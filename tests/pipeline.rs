@@ -94,7 +94,10 @@ fn a_get_carries_its_parameters_in_the_url() {
         ("/api/v1/query?query=up", r#"/api/v1/query?query=up{tenant="fruit"}"#),
         ("/api/v1/query?time=1&query=up&step=5", r#"/api/v1/query?time=1&query=up{tenant="fruit"}&step=5"#),
         ("/api/v1/%71uery?qu%65ry=up", r#"/api/v1/query?query=up{tenant="fruit"}"#),
-        ("/api/v1/series?match[]=a&match%5B%5D=b", r#"/api/v1/series?match[]=a{tenant="fruit"}&match[]=b{tenant="fruit"}"#),
+        (
+            "/api/v1/series?match[]=a&match%5B%5D=b",
+            r#"/api/v1/series?match[]=a{tenant="fruit"}&match[]=b{tenant="fruit"}"#,
+        ),
         ("/api/v1/series", r#"/api/v1/series?match[]={tenant="fruit"}"#),
         ("/api/v1/labels?start=1", r#"/api/v1/labels?start=1&match[]={tenant="fruit"}"#),
         ("/api/v1/label/job/values", r#"/api/v1/label/job/values?match[]={tenant="fruit"}"#),
@@ -139,7 +142,8 @@ fn a_post_without_a_body_is_a_get_in_all_but_name() {
 
 #[test]
 fn parameters_that_the_endpoint_does_not_read_are_removed() {
-    for name in ["storeMatch[]", "shard_info", "analyze", "extra_label", "extra_filters[]", "match", "Query", "foo", ""] {
+    for name in ["storeMatch[]", "shard_info", "analyze", "extra_label", "extra_filters[]", "match", "Query", "foo", ""]
+    {
         assert_eq!(get(&format!("/api/v1/query?{name}=x&query=1")), "/api/v1/query?query=1", "{name}");
     }
     let policy = policy(r#"{"labels":[{"name":"tenant","values":["fruit"]}],"extra_parameters":["foo"]}"#);
@@ -174,15 +178,20 @@ fn what_may_come_once_comes_once() {
 
 #[test]
 fn parameters_that_two_readers_read_in_two_ways_are_refused() {
-    for target in
-        ["/api/v1/query?query=a;query=b", "/api/v1/query?query=%", "/api/v1/query?query=a%00", "/api/v1/series?match[]=%zz"]
-    {
+    for target in [
+        "/api/v1/query?query=a;query=b",
+        "/api/v1/query?query=%",
+        "/api/v1/query?query=a%00",
+        "/api/v1/series?match[]=%zz",
+    ] {
         assert!(get(target).starts_with("400 bad_data "), "{target}");
     }
     assert!(post("/api/v1/query", "query=a;b").starts_with("400 bad_data "));
     let many = "a&".repeat(201);
     assert!(get(&format!("/api/v1/query?{many}")).starts_with("400 prom-label-filter more than 200 parameters"));
-    assert!(post(&format!("/api/v1/query?{}", "a&".repeat(150)), &"b&".repeat(51)).starts_with("400 prom-label-filter"));
+    assert!(
+        post(&format!("/api/v1/query?{}", "a&".repeat(150)), &"b&".repeat(51)).starts_with("400 prom-label-filter")
+    );
 }
 
 #[test]
@@ -367,9 +376,12 @@ fn values_are_mapped_and_rules_are_lifted_by_the_raw_value() {
     ] {
         let more: Vec<_> = values.iter().map(|value| ("x-tenant", *value)).collect();
         let out = outcome(&policy, "GET", "/api/v1/query?query=up", &more, None);
-        assert!(out.strip_suffix(" -x-tenant").map_or(out.starts_with(expected) && expected == "403 ", |out| {
-            out.trim_end_matches(" -x-tenant") == expected
-        }), "{values:?}: {out}");
+        assert!(
+            out.strip_suffix(" -x-tenant").map_or(out.starts_with(expected) && expected == "403 ", |out| {
+                out.trim_end_matches(" -x-tenant") == expected
+            }),
+            "{values:?}: {out}"
+        );
     }
     // Lifted, and still with a table of parameters: nothing is put in, and nothing else changes.
     assert_eq!(outcome(&policy, "GET", "/api/v1/series?a=b", &[("x-tenant", "sre")], None), "/api/v1/series -x-tenant");
@@ -387,7 +399,8 @@ fn a_prefix_is_part_of_every_path() {
     let policy = policy(r#"{"labels":[{"name":"tenant","values":["fruit"]}],"path_prefix":"/prometheus"}"#);
     let out = outcome(&policy, "GET", "/prometheus/api/v1/query?query=1", &[], None);
     assert_eq!(out, "/prometheus/api/v1/query?query=1");
-    for target in ["/api/v1/query?query=1", "/prometheus", "/prometheusapi/v1/query", "/prometheus/prometheus/federate"] {
+    for target in ["/api/v1/query?query=1", "/prometheus", "/prometheusapi/v1/query", "/prometheus/prometheus/federate"]
+    {
         assert!(outcome(&policy, "GET", target, &[], None).starts_with("404 "), "{target}");
     }
 }
@@ -406,5 +419,8 @@ fn metadata_is_answered_denied_or_passed() {
 #[test]
 fn refusals_are_written_as_prometheus_writes_errors() {
     let body = Denial::Missing { name: "query" }.body();
-    assert_eq!(body, r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": it is missing"}"#);
+    assert_eq!(
+        body,
+        r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": it is missing"}"#
+    );
 }

@@ -56,6 +56,12 @@ impl<'v> Section<'v, '_> {
         self.entries.iter().any(|(name, _)| name == key)
     }
 
+    /// Whether `key` is not written, or is an object without entries.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        let empty = |value: &Value| matches!(value, Value::Object(entries) if entries.is_empty());
+        self.entries.iter().rev().find(|(name, _)| name == key).is_none_or(|(_, value)| empty(value))
+    }
+
     fn take(&mut self, key: &'static str) -> Option<&'v Value> {
         self.known.push(key);
         self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -234,7 +240,11 @@ impl<'v> Section<'v, '_> {
         if let Some(text) = self.text(key, |text| Ok(text.to_owned()))
             && Some(text.as_str()) != default
         {
-            let also = default.map(|default| format!(" or set it to {}", quoted(default))).unwrap_or_default();
+            let also = match default {
+                Some("") => " or empty".to_owned(),
+                Some(default) => format!(" or set it to {}", quoted(default)),
+                None => String::new(),
+            };
             self.problem_at(key, format!("not supported yet; leave it out{also}"));
         }
     }

@@ -56,7 +56,7 @@ fn rule(
     label.flag_later("regex_match", false);
     let values_map = values_map(label, most_values);
     let unmapped = if label.flag("values_map_only", false) { Unmapped::Refused } else { Unmapped::StaysItself };
-    if unmapped == Unmapped::Refused && !label.has("values_map") {
+    if unmapped == Unmapped::Refused && label.lacks("values_map") {
         label.problem_at("values_map_only", "needs `values_map`: without it every identity is refused");
     }
     let danger_unrestricted = label.set("danger_unrestricted", names::identity);
@@ -91,9 +91,14 @@ fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
     label.text_later("path_param", None);
     label.word_not_yet("peer_certificate", &["uri_san", "dns_san", "subject_cn", "subject_ou", "subject_o"]);
     label.text_later("pattern", None);
+    if label.has("pattern") && !label.has("peer_certificate") {
+        label.problem_at("pattern", "needs `peer_certificate`; remove it");
+    }
     let values = label.texts("values", names::label_value);
-    if let Some(values) = &values {
-        too_many(label, "values", values.len(), most_values);
+    if let Some(values) = &values
+        && values.len() > most_values
+    {
+        label.problem_at("values", too_many(values.len(), most_values));
     }
 
     let written: Vec<_> = SOURCES.iter().filter(|source| label.has(source)).map(|source| quoted(source)).collect();
@@ -111,13 +116,14 @@ fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
 
 fn values_map(label: &mut Section<'_, '_>, most_values: usize) -> BTreeMap<String, LabelValues> {
     let map: BTreeMap<String, Vec<LabelValue>> = label.map("values_map", names::label_value);
-    let most = map.values().map(Vec::len).max().unwrap_or_default();
-    too_many(label, "values_map", most, most_values);
+    for (identity, values) in &map {
+        if values.len() > most_values {
+            label.problem_at("values_map", format!("{} {}", quoted(identity), too_many(values.len(), most_values)));
+        }
+    }
     map.into_iter().filter_map(|(identity, values)| Some((identity, LabelValues::new(values)?))).collect()
 }
 
-fn too_many(label: &mut Section<'_, '_>, key: &str, count: usize, most: usize) {
-    if count > most {
-        label.problem_at(key, format!("lists {count} values, more than the {most} of `limits.values`; raise that"));
-    }
+fn too_many(count: usize, most: usize) -> String {
+    format!("has {count} values, more than `limits.values` allows ({most}); raise that limit")
 }

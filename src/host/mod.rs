@@ -11,11 +11,12 @@ mod stream;
 
 /// What Envoy calls once a VM, before anything else.
 mod start {
-    use super::{calls, root::Root};
+    use super::root::Root;
     use proxy_wasm::types::LogLevel;
 
     proxy_wasm::main! {{
-        proxy_wasm::set_log_level(calls::log_level().unwrap_or(LogLevel::Info));
+        // Envoy allows no call but the log's here; the plugin's start asks for the level.
+        proxy_wasm::set_log_level(LogLevel::Info);
         proxy_wasm::set_root_context(|_| Box::new(Root::default()));
     }}
 }

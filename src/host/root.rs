@@ -19,10 +19,13 @@ impl Context for Root {}
 impl RootContext for Root {
     /// Takes the configuration, or says everything that is wrong with it; Envoy then does not start.
     fn on_configure(&mut self, size: usize) -> bool {
+        if let Some(level) = calls::log_level() {
+            proxy_wasm::set_log_level(level);
+        }
         let bytes = match calls::buffer(Buffer::PluginConfiguration, size) {
             Ok(bytes) => bytes,
             Err(failed) => {
-                log::error!("prom-label-filter: the configuration cannot be read: {}", failed.0);
+                log::error!("the configuration cannot be read: {}", failed.0);
                 return false;
             }
         };

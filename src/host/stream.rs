@@ -204,7 +204,7 @@ impl Stream {
         headers.extend(denial.header().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         if let Err(failed) = calls::answer_client(denial.status(), &details, &headers, denial.body().as_bytes()) {
             // The stream stays paused, so nothing passes; the route's timeout ends it.
-            log::error!("prom-label-filter: a refusal could not be sent: {}", failed.0);
+            log::error!("a refusal could not be sent: {}", failed.0);
         }
         Action::Pause
     }
@@ -229,13 +229,14 @@ fn log_refusal(denial: &Denial) {
     }
     let line = BUDGET.with_borrow_mut(|budget| budget.spend(calls::now()));
     if let Line::WriteAfter { left_out } = line {
-        log::info!("prom-label-filter: {left_out} more refusals");
+        log::info!("refused: {left_out} more requests");
     }
     if line != Line::LeaveOut {
         log::info!(
-            "prom-label-filter: refused: status={} reason={} error=\"{}\"",
+            "refused: status={} reason={} path=\"{}\" error=\"{}\"",
             denial.status(),
             denial.reason(),
+            loggable(&calls::property(&["request", "url_path"]).unwrap_or_default()),
             loggable(denial.to_string().as_bytes())
         );
     }

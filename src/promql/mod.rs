@@ -1,6 +1,8 @@
 //! Rewriting PromQL: one pass that reads an expression and writes it again with the tenant's matchers at every selector.
 
 use std::collections::BTreeSet;
+pub use stub::*;
+mod stub;
 
 /// Which PromQL is accepted: the switches of `promql` in the configuration.
 ///
