@@ -12,6 +12,8 @@
 mod config;
 mod envoy;
 mod equivalence;
+mod identity;
 mod lab;
 mod pipeline;
+mod response;
 mod support;

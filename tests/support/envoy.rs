@@ -175,6 +175,8 @@ impl Listener {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": self.name,
                     "codec_type": "AUTO",
+                    // A token with thousands of values must come as far as the module.
+                    "max_request_headers_kb": 512,
                     "http_protocol_options": {"enable_trailers": self.http1_trailers},
                     "upgrade_configs": self.upgrades,
                     "route_config": {"name": self.name, "virtual_hosts": self.virtual_hosts},

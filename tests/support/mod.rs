@@ -10,6 +10,7 @@ pub(crate) mod form;
 pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod protobuf;
 pub(crate) mod tokens;
 pub(crate) mod upstream;
 

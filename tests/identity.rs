@@ -1,0 +1,167 @@
+//! Identity from what Envoy vouches for: claims of a verified token, and metadata of route, virtual host and listener.
+
+use crate::support::protobuf;
+use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::identity::{Credentials, IdentityCause, Place, identify, route_still_agrees};
+use prom_label_filter::request::Headers;
+use prom_label_filter::scope::Scope;
+use prom_label_filter::value::Value;
+
+/// What Envoy would answer, as JSON: a token's payload, and the metadata at each place.
+#[derive(Default)]
+struct Known {
+    payload: Option<Value>,
+    route: Option<Value>,
+    virtual_host: Option<Value>,
+    listener: Option<Value>,
+}
+
+impl Credentials for Known {
+    fn dynamic_metadata(&self) -> Option<Vec<u8>> {
+        let payload = self.payload.clone()?;
+        let namespace = Value::Object(vec![("payload".to_owned(), payload)]);
+        let other = json(r#"{"payload":{"tenants":"other"}}"#);
+        Some(protobuf::metadata(&[("other", &other), ("envoy.filters.http.jwt_authn", &namespace)]))
+    }
+
+    fn place_metadata(&self, place: Place) -> Option<Vec<u8>> {
+        let value = match place {
+            Place::Route => &self.route,
+            Place::VirtualHost => &self.virtual_host,
+            Place::Listener => &self.listener,
+        };
+        value.as_ref().map(|value| protobuf::metadata(&[("prom-label-filter", value)]))
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("valid JSON")
+}
+
+fn policy(rule: &str) -> Policy {
+    config::parse(format!(r#"{{"labels":[{{"name":"tenant",{rule}}}]}}"#).as_bytes()).expect("a good configuration")
+}
+
+/// The values that a request may read, or why it may not.
+fn values(policy: &Policy, known: &Known) -> Result<Vec<String>, IdentityCause> {
+    let identity = identify(policy, &Headers::default(), known).map_err(|error| error.cause)?;
+    Ok(match &identity.scope.labels()[0].scope {
+        Scope::Values(values) => values.as_slice().iter().map(|value| value.as_str().to_owned()).collect(),
+        Scope::Unrestricted => vec!["<all>".to_owned()],
+    })
+}
+
+fn claim(rule: &str, payload: &str) -> Result<Vec<String>, IdentityCause> {
+    values(&policy(rule), &Known { payload: Some(json(payload)), ..Known::default() })
+}
+
+#[test]
+fn a_claim_is_a_text_or_a_list_of_texts() {
+    for (rule, payload, expected) in [
+        (r#""jwt_claim":"tenants""#, r#"{"tenants":"a"}"#, &["a"][..]),
+        (r#""jwt_claim":"tenants""#, r#"{"x":null,"tenants":["b","a","b"]}"#, &["a", "b"]),
+        (r#""jwt_claim":["realm_access","tenants"]"#, r#"{"realm_access":{"tenants":["a"]}}"#, &["a"]),
+        (r#""jwt_claim":"realm.tenants""#, r#"{"realm.tenants":"a","realm":{"tenants":"b"}}"#, &["a"]),
+        (r#""jwt_claim":"https://example.com/t""#, r#"{"https://example.com/t":["a"]}"#, &["a"]),
+        (r#""jwt_claim":"tenants""#, r#"{"tenants":" a "}"#, &[" a "]),
+        (r#""jwt_claim":"tenants","danger_unrestricted":["sre"]"#, r#"{"tenants":["a","sre"]}"#, &["<all>"]),
+    ] {
+        assert_eq!(
+            claim(rule, payload).as_deref(),
+            Ok(&expected.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>()[..]),
+            "{payload}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_in_doubt_refuses_the_whole_request() {
+    let rule = r#""jwt_claim":"tenants","danger_unrestricted":["sre"]"#;
+    for payload in [
+        "null",
+        "42",
+        "true",
+        r#""""#,
+        "{}",
+        "[]",
+        r#"{"a":"b"}"#,
+        r#"["a",null]"#,
+        r#"["a",1]"#,
+        r#"["a",["b"]]"#,
+        r#"["a",""]"#,
+        r#"["sre",""]"#,
+        r#"["sre",null]"#,
+        r#""a\nb""#,
+        r#""\u0000""#,
+        r#""\u0085""#,
+    ] {
+        let payload = format!(r#"{{"tenants":{payload}}}"#);
+        let cause = claim(rule, &payload).expect_err(&payload);
+        assert!(!matches!(cause, IdentityCause::NoToken | IdentityCause::NoHeader { .. }), "{payload}: {cause:?}");
+    }
+    let many = format!(r#"{{"tenants":["{}"]}}"#, (0..5000).map(|n| n.to_string()).collect::<Vec<_>>().join(r#"",""#));
+    assert_eq!(claim(rule, &many), Err(IdentityCause::TooMany { limit: 1000 }));
+}
+
+#[test]
+fn a_missing_token_is_told_from_a_missing_claim() {
+    let policy = policy(r#""jwt_claim":["a","b"]"#);
+    assert_eq!(values(&policy, &Known::default()), Err(IdentityCause::NoToken));
+    for payload in ["{}", r#"{"a":{}}"#, r#"{"a":"b"}"#, r#"{"a":["b"]}"#, r#"{"a":null}"#, r#"{"tenants":"x"}"#] {
+        let known = Known { payload: Some(json(payload)), ..Known::default() };
+        assert!(matches!(values(&policy, &known), Err(IdentityCause::NoClaim { .. })), "{payload}");
+    }
+}
+
+#[test]
+fn the_most_specific_place_that_has_the_key_decides() {
+    let policy = policy(r#""route_metadata":"tenant""#);
+    let tenant = |name: &str| Some(json(&format!(r#"{{"tenant":"{name}"}}"#)));
+    let known = |route, virtual_host, listener| Known { payload: None, route, virtual_host, listener };
+    assert_eq!(values(&policy, &known(tenant("r"), tenant("v"), tenant("l"))), Ok(vec!["r".to_owned()]));
+    assert_eq!(values(&policy, &known(Some(json("{}")), tenant("v"), tenant("l"))), Ok(vec!["v".to_owned()]));
+    assert_eq!(values(&policy, &known(None, None, tenant("l"))), Ok(vec!["l".to_owned()]));
+    let nowhere = values(&policy, &known(None, Some(json(r#"{"other":"x"}"#)), None));
+    assert!(matches!(nowhere, Err(IdentityCause::NoRouteMetadata { .. })));
+}
+
+#[test]
+fn a_bad_value_at_one_place_is_not_passed_over() {
+    let by_name = policy(r#""route_metadata":"tenant""#);
+    let listener = Some(json(r#"{"tenant":"l","a":{"b":"l"}}"#));
+    for bad in ["null", "1", "[]", r#""""#, r#"{"x":"y"}"#, r#"["a",2]"#] {
+        let route = Some(json(&format!(r#"{{"tenant":{bad}}}"#)));
+        let known = Known { route, listener: listener.clone(), ..Known::default() };
+        assert!(values(&by_name, &known).is_err(), "{bad}");
+    }
+    let nested = policy(r#""route_metadata":["a","b"]"#);
+    let known = Known { route: Some(json(r#"{"a":"scalar"}"#)), listener, ..Known::default() };
+    assert!(values(&nested, &known).is_err());
+}
+
+#[test]
+fn a_route_that_names_another_tenant_afterwards_is_noticed() {
+    let policy = policy(r#""route_metadata":"tenant""#);
+    let at = |name: &str| Known { route: Some(json(&format!(r#"{{"tenant":"{name}"}}"#))), ..Known::default() };
+    let before = identify(&policy, &Headers::default(), &at("a")).expect("a tenant").route;
+    assert!(route_still_agrees(&policy, &before, &at("a")));
+    assert!(!route_still_agrees(&policy, &before, &at("b")));
+    assert!(!route_still_agrees(&policy, &before, &Known::default()));
+}
+
+#[test]
+fn metadata_that_cannot_be_decoded_refuses() {
+    struct Broken;
+    impl Credentials for Broken {
+        fn dynamic_metadata(&self) -> Option<Vec<u8>> {
+            Some(b"\x0a\xff".to_vec())
+        }
+        fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
+            Some(b"\x0a\xff".to_vec())
+        }
+    }
+    for rule in [r#""jwt_claim":"tenants""#, r#""route_metadata":"tenant""#] {
+        let error = identify(&policy(rule), &Headers::default(), &Broken).expect_err(rule);
+        assert_eq!(error.cause, IdentityCause::Undecodable);
+    }
+}
