@@ -119,13 +119,15 @@ impl FormWriter {
 mod tests {
     use super::*;
 
-    fn pairs(text: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, FormError> {
+    type Pair = (Vec<u8>, Vec<u8>);
+
+    fn pairs(text: &[u8]) -> Result<Vec<Pair>, FormError> {
         let mut parameters = Vec::new();
         read(text, 5, &mut parameters)?;
         Ok(parameters.into_iter().map(|p| (p.name.into_owned(), p.value.into_owned())).collect())
     }
 
-    fn pair(name: &[u8], value: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    fn pair(name: &[u8], value: &[u8]) -> Pair {
         (name.to_vec(), value.to_vec())
     }
 

@@ -154,10 +154,8 @@ mod tests {
     #[test]
     fn order_and_repeats_of_keys_are_kept_and_the_last_one_counts() {
         let value = json(r#"{"b":1,"a":2,"b":3}"#);
-        let keys: Vec<_> = match &value {
-            Value::Object(entries) => entries.iter().map(|(key, _)| key.as_str()).collect(),
-            other => panic!("{other:?}"),
-        };
+        let Value::Object(entries) = &value else { panic!("{value:?} is no object") };
+        let keys: Vec<_> = entries.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["b", "a", "b"]);
         assert_eq!(value.get("b"), Some(&Value::Number(3.0)));
         assert_eq!(value.get("c"), None);

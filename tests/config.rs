@@ -302,14 +302,6 @@ fn problems_of_rules_are_named() {
             Agrees,
         ),
         (
-            rule(r#""values":["a"],"danger_unrestricted":["a"],"values_map":{"a":["b"]}"#),
-            &[
-                "labels[0].values_map: does nothing with `values`, which are label values already; write those there",
-                "labels[0].danger_unrestricted: cannot go with `values`: nobody could be told apart; leave the rule out to restrict nobody",
-            ],
-            Agrees,
-        ),
-        (
             rule(r#""jwt_claims":"t""#),
             &[&no_source, "labels[0].jwt_claims: unknown setting; did you mean `jwt_claim`?"],
             Agrees,

@@ -388,6 +388,12 @@ fn values_are_mapped_and_rules_are_lifted_by_the_raw_value() {
 }
 
 #[test]
+fn a_listener_of_its_own_may_be_the_administrators_view() {
+    let policy = policy(r#"{"labels":[{"name":"tenant","values":["sre"],"danger_unrestricted":["sre"]}]}"#);
+    assert_eq!(outcome(&policy, "GET", "/api/v1/query?query=up", &[], None), "/api/v1/query?query=up");
+}
+
+#[test]
 fn all_rules_hold_together() {
     let policy = policy(r#"{"labels":[{"name":"tenant","header":"x-tenant"},{"name":"env","values":["b","a"]}]}"#);
     let out = outcome(&policy, "GET", "/api/v1/query?query=up", &[("x-tenant", "t")], None);

@@ -84,7 +84,8 @@ fn what_is_not_the_envelope_does_not_pass() {
 fn every_truncation_of_an_answer_is_noticed() {
     let body = r#"{"status":"success","data":[{"seriesLabels":{"tenant":"fruit"},"exemplars":[{"value":"1"}]}],"warnings":["x"]}"#;
     for end in 0..body.len() {
-        assert_eq!(filtered(ResponseHead::Success, &body[..end]), None, "{}", &body[..end]);
+        let cut = body.get(..end).expect("ASCII");
+        assert_eq!(filtered(ResponseHead::Success, cut), None, "{cut}");
     }
 }
 

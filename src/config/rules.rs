@@ -56,23 +56,9 @@ fn rule(
     label.flag_later("regex_match", false);
     let values_map = values_map(label, most_values);
     let unmapped = if label.flag("values_map_only", false) { Unmapped::Refused } else { Unmapped::StaysItself };
-    if unmapped == Unmapped::Refused && label.lacks("values_map") {
-        label.problem_at("values_map_only", "needs `values_map`: without it every identity is refused");
-    }
     let danger_unrestricted = label.set("danger_unrestricted", names::identity);
-    if label.has("values") {
-        if !values_map.is_empty() {
-            label.problem_at(
-                "values_map",
-                "does nothing with `values`, which are label values already; write those there",
-            );
-        }
-        if !danger_unrestricted.is_empty() {
-            label.problem_at(
-                "danger_unrestricted",
-                "cannot go with `values`: nobody could be told apart; leave the rule out to restrict nobody",
-            );
-        }
+    if unmapped == Unmapped::Refused && label.lacks("values_map") && danger_unrestricted.is_empty() {
+        label.problem_at("values_map_only", "needs `values_map`: without it every identity is refused");
     }
     Some(LabelRule { name: name?, source: source?, values_map, unmapped, danger_unrestricted })
 }

@@ -14,10 +14,8 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 fn as_struct(text: &str) -> Vec<u8> {
-    match serde_json::from_str(text).expect("valid JSON") {
-        Value::Object(entries) => structure(&entries),
-        other => panic!("{other:?} is no object"),
-    }
+    let Value::Object(entries) = serde_json::from_str(text).expect("valid JSON") else { panic!("{text} is no object") };
+    structure(&entries)
 }
 
 #[test]

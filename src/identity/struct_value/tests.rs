@@ -6,10 +6,8 @@ fn json(text: &str) -> Value {
 }
 
 fn entries(text: &str) -> Vec<(String, Value)> {
-    match json(text) {
-        Value::Object(entries) => entries,
-        other => panic!("{other:?} is no object"),
-    }
+    let Value::Object(entries) = json(text) else { panic!("{text} is no object") };
+    entries
 }
 
 const EVERYTHING: &str = r#"{"s":"é","e":"","n":null,"t":true,"f":false,"d":-1.5,"z":0,"l":["a",null,1,["b",{}],[]],
