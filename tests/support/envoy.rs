@@ -327,6 +327,10 @@ impl Envoy {
         self.statistics().iter().filter(|(name, _)| name.contains("vm_reload")).map(|(_, value)| value).sum()
     }
 
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
     pub(crate) fn log_tail(&self) -> String {
         self.process.log_tail()
     }
