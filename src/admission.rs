@@ -126,6 +126,12 @@ impl Policy {
 }
 
 impl PendingBody {
+    /// Whether a form must go upstream, even if the client's has no byte.
+    #[must_use]
+    pub fn is_form(&self) -> bool {
+        matches!(self.0, Pending::Form { .. })
+    }
+
     /// The most bytes that [`PendingBody::finish`] takes: beyond it there is no need to wait for more.
     #[must_use]
     pub fn limit(&self, policy: &Policy) -> usize {

@@ -30,6 +30,8 @@ pub enum Denial {
     },
     /// A body where none can be.
     BodyOnGet,
+    /// A POST that ends with trailers and has no body in front of them.
+    TrailersWithoutBody,
     /// A request to change the protocol.
     Upgrade,
     /// The request has no usable identity.
@@ -95,6 +97,7 @@ impl Denial {
     pub fn status(&self) -> u32 {
         match self {
             Self::BodyOnGet
+            | Self::TrailersWithoutBody
             | Self::Upgrade
             | Self::Form(_)
             | Self::Repeated { .. }
@@ -133,6 +136,8 @@ impl Denial {
             },
             Self::Form(FormError::Semicolon | FormError::PercentEncoding | FormError::Nul)
             | Self::BodyOnGet
+            | Self::TrailersWithoutBody
+            | Self::Upgrade
             | Self::Repeated { .. }
             | Self::Missing { .. } => "bad_data",
             Self::Form(FormError::TooMany { .. })
@@ -142,7 +147,6 @@ impl Denial {
             | Self::ContentType
             | Self::ContentEncoding
             | Self::FormTooLarge { .. }
-            | Self::Upgrade
             | Self::Identity(_)
             | Self::RouteChanged
             | Self::Response(_)
@@ -160,7 +164,7 @@ impl Denial {
             Self::ContentType => "content_type",
             Self::ContentEncoding => "content_encoding",
             Self::FormTooLarge { .. } => "form_bytes",
-            Self::BodyOnGet => "body",
+            Self::BodyOnGet | Self::TrailersWithoutBody => "body",
             Self::Upgrade => "upgrade",
             Self::Identity(error) => match error.cause {
                 IdentityCause::NoToken | IdentityCause::NoHeader { .. } => "identity_missing",
@@ -198,6 +202,7 @@ impl Denial {
             | Self::ContentEncoding
             | Self::FormTooLarge { .. }
             | Self::BodyOnGet
+            | Self::TrailersWithoutBody
             | Self::Upgrade
             | Self::Identity(_)
             | Self::Form(_)
@@ -255,6 +260,7 @@ impl fmt::Display for Denial {
             Self::ContentEncoding => f.write_str("the body must not be encoded: send it without `content-encoding`"),
             Self::FormTooLarge { limit } => write!(f, "the form is larger than {limit} bytes (`limits.form_bytes`)"),
             Self::BodyOnGet => f.write_str("a GET cannot have a body: send the parameters in the URL, or use POST"),
+            Self::TrailersWithoutBody => f.write_str("a POST with trailers needs a body: send a form, or no trailers"),
             Self::Upgrade => f.write_str("a change of protocol is not served"),
             Self::Identity(error) => error.fmt(f),
             Self::Form(error) => error.fmt(f),

@@ -96,7 +96,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Limits {
 const QUERY_BYTES: Most = Most(1 << 20, "a longer query blocks Envoy's worker while it is read");
 const OUTPUT_BYTES: Most = Most(8 << 20, "a longer query blocks Envoy's worker while it is written");
 const NESTING: Most = Most(1_000, "deeper queries would exhaust the stack of the module");
-const SELECTORS: Most = Most(10_000, "each one costs the upstream a search of its own");
+const SELECTORS: Most = Most(100_000, "each one costs the upstream a search of its own");
 // Go: net/http/request.go, parsePostForm reads 10 MiB
 const FORM_BYTES: Most = Most(10 << 20, "the upstream reads no longer form");
 const RESPONSE_BYTES: Most = Most(512 << 20, "the module has 4 GiB of memory for all answers together");

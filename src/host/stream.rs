@@ -22,6 +22,8 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(super) struct Stream {
     policy: Option<Rc<Policy>>,
+    /// The path as it was sent, for the log: Envoy tells it while it has the head, and not later.
+    path: Vec<u8>,
     request: Request,
     answer: Reply,
 }
@@ -88,7 +90,7 @@ impl From<Failed> for Denial {
 
 impl Stream {
     pub(super) fn new(policy: Option<Rc<Policy>>) -> Self {
-        Self { policy, request: Request::New, answer: Reply::Untouched }
+        Self { policy, path: Vec::new(), request: Request::New, answer: Reply::Untouched }
     }
 
     fn policy(&self) -> Result<Rc<Policy>, Denial> {
@@ -101,6 +103,7 @@ impl Stream {
         #[cfg(feature = "danger_test_trap")]
         trap(&headers);
         let head = RequestHead::new(&headers, body(end_of_stream)).ok_or(Denial::NotServed)?;
+        self.path = head.path.to_vec();
         match policy.admit(&head, &Host)? {
             Admission::Answer(answer) => self.answer_here(answer),
             Admission::Forward(head, admitted) => {
@@ -169,6 +172,12 @@ impl Stream {
     fn trailers(&mut self) -> Result<Action, Denial> {
         // Nothing that is served reads trailers; what nobody here reads, nobody behind shall.
         match &self.request {
+            // Behind trailers nothing can be put into a body that has not begun, and a head without its form reads all.
+            Request::AwaitsBody(_, pending)
+                if pending.is_form() && calls::buffer(Buffer::RequestBody, 1)?.is_empty() =>
+            {
+                Err(Denial::TrailersWithoutBody)
+            }
             Request::AwaitsBody(..) => {
                 let action = self.finish_body()?;
                 calls::clear_headers(Map::RequestTrailers)?;
@@ -198,7 +207,7 @@ impl Stream {
     fn refuse(&mut self, denial: &Denial) -> Action {
         self.request = Request::Ended;
         self.answer = Reply::Ended;
-        log_refusal(denial);
+        self.log_refusal(denial);
         let details = format!("prom-label-filter_denied{{{}}}", denial.reason());
         let mut headers = vec![JSON];
         headers.extend(denial.header().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
@@ -207,6 +216,27 @@ impl Stream {
             log::error!("a refusal could not be sent: {}", failed.0);
         }
         Action::Pause
+    }
+}
+
+impl Stream {
+    fn log_refusal(&self, denial: &Denial) {
+        thread_local! {
+            static BUDGET: RefCell<LogBudget> = RefCell::default();
+        }
+        let line = BUDGET.with_borrow_mut(|budget| budget.spend(calls::now()));
+        if let Line::WriteAfter { left_out } = line {
+            log::info!("refused: {left_out} more requests");
+        }
+        if line != Line::LeaveOut {
+            log::info!(
+                "refused: status={} reason={} path=\"{}\" error=\"{}\"",
+                denial.status(),
+                denial.reason(),
+                loggable(&self.path),
+                loggable(denial.to_string().as_bytes())
+            );
+        }
     }
 }
 
@@ -220,25 +250,6 @@ fn body(end_of_stream: bool) -> Body {
         Body::Announced
     } else {
         Body::Possible
-    }
-}
-
-fn log_refusal(denial: &Denial) {
-    thread_local! {
-        static BUDGET: RefCell<LogBudget> = RefCell::default();
-    }
-    let line = BUDGET.with_borrow_mut(|budget| budget.spend(calls::now()));
-    if let Line::WriteAfter { left_out } = line {
-        log::info!("refused: {left_out} more requests");
-    }
-    if line != Line::LeaveOut {
-        log::info!(
-            "refused: status={} reason={} path=\"{}\" error=\"{}\"",
-            denial.status(),
-            denial.reason(),
-            loggable(&calls::property(&["request", "url_path"]).unwrap_or_default()),
-            loggable(denial.to_string().as_bytes())
-        );
     }
 }
 
@@ -338,7 +349,7 @@ impl Stream {
             return Ok(Action::Pause);
         };
         let body = collection.filtered().unwrap_or_else(|denial| {
-            log_refusal(&denial);
+            self.log_refusal(&denial);
             denial.body().into_bytes()
         });
         calls::replace_buffer(Buffer::ResponseBody, &body)?;
@@ -455,7 +466,7 @@ impl HttpContext for Stream {
             Reply::Collected(_) => match self.policy().map(|policy| policy.response_headers) {
                 Ok(WhenSent::Held) => self.give_out_answer().unwrap_or_else(|denial| self.refuse(&denial)),
                 Ok(WhenSent::SentAtOnce) | Err(_) => {
-                    log_refusal(&Denial::Response(ResponseError::Undecodable));
+                    self.log_refusal(&Denial::Response(ResponseError::Undecodable));
                     self.answer = Reply::Ended;
                     Action::Continue
                 }
