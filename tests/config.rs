@@ -386,7 +386,7 @@ fn problems_of_the_other_settings_are_named() {
             "limits.form_bytes: must be a whole number from 1 to 10485760: the upstream reads no longer form",
         ], Agrees),
         (with_rule(r#""limits":{"query_bytes":"65536"}"#), &["limits.query_bytes: must be a whole number, not a string"], Agrees),
-        (with_rule(r#""limits":{"buffered_bytes":2147483649}"#), &["limits.buffered_bytes: must be a whole number from 1 to 2147483648, not `2147483649`: the module has 4 GiB of memory in all"], Agrees),
+        (with_rule(r#""limits":{"buffered_bytes":2147483649}"#), &["limits.buffered_bytes: must be a whole number from 1 to 536870912, not `2147483649`: the module has 1 GiB of memory, and an answer needs twice its size"], Agrees),
         (with_rule(r#""lables":[],"jwt":{"payloadkey":"a"}"#), &[
             "jwt.payloadkey: unknown setting; did you mean `payload_key`?",
             "lables: unknown setting; did you mean `labels`?",
@@ -398,7 +398,7 @@ fn problems_of_the_other_settings_are_named() {
         ], CannotSee),
         // Everything at once, to the end.
         (r#"{"labels":[{"name":"__name__","values":[]},{"header":"a b"}],"metadata":"x","zzz":1,"limits":{"values":0}}"#.to_owned(), &[
-            "limits.values: must be a whole number from 1 to 10000: all of them are written into each selector",
+            "limits.values: must be a whole number from 1 to 10000, not `0`: all of them are written into each selector",
             "labels[0].name: must not be `__name__`, which names the metric and not the tenant",
             "labels[0].values: must not be empty",
             "labels[1].name: is needed: the label to enforce",
