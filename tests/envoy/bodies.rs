@@ -81,12 +81,15 @@ fn an_http_2_form_with_trailers_is_rewritten_and_loses_the_trailers() {
 }
 
 #[test]
-fn an_http_2_post_with_trailers_and_no_data_is_refused_because_no_form_can_be_put_in() {
+fn an_http_2_post_with_trailers_and_no_data_never_passes_without_its_form() {
     let bench = bench();
-    let request = chunked("/api/v1/labels?limit=1", &[], &[("x-trailer", "1")]);
-    let response = send_h2(bench.port("plain"), &request, Ending::OnLast).expect("an answer");
-    assert_refusal(&response, 400, BAD_DATA, "trailers without a body");
-    bench.nothing_told(&request);
+    // Envoy has no body into which a form could be written then. Without one these would read every tenant's labels.
+    for target in ["/api/v1/labels?limit=1", "/api/v1/labels", "/api/v1/query?query=up"] {
+        let request = chunked(target, &[], &[("x-trailer", "1")]);
+        let response = send_h2(bench.port("plain"), &request, Ending::OnLast).expect("an answer");
+        assert_refusal(&response, 400, BAD_DATA, "trailers without a body");
+        bench.nothing_told(&request);
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::matchers::{exactly, read};
 use crate::support::bench::{Bench, by_header, only};
-use crate::support::client::get;
+use crate::support::client::{get, send};
 use crate::support::envoy::{Listener, bootstrap, cluster, validate};
+use crate::support::updated::{UPDATED, Updated};
 use serde_json::{Value, json};
 
 /// What Envoy says about this plugin configuration.
@@ -12,13 +13,7 @@ fn verdict(listener: Listener) -> Result<(), String> {
 }
 
 #[track_caller]
-fn assert_refused(configuration: &Value, words: &[&str]) {
-    assert_names_all(Listener::new("plain", configuration.clone()), words);
-}
-
-#[track_caller]
-fn assert_names_all(listener: Listener, words: &[&str]) {
-    let log = verdict(listener).expect_err("a bad configuration started");
+fn assert_names_all(log: &str, words: &[&str]) {
     for word in words {
         assert!(log.contains(word), "`{word}` is not in the log:\n{log}");
     }
@@ -47,22 +42,9 @@ fn json_text_and_a_struct_say_the_same() {
 }
 
 #[test]
-fn a_good_configuration_validates() {
-    for configuration in
-        [by_header(), json!({"labels": [{"name": "tenant", "jwt_claim": ["a", "b"]}], "metadata": "deny"})]
-    {
-        verdict(Listener::new("plain", configuration.clone())).expect("text");
-        verdict(Listener::structured("plain", configuration)).expect("a struct");
-    }
-}
-
-#[test]
-fn a_configuration_that_is_missing_or_no_json_refuses_to_start() {
-    for text in ["", "{", "labels: []", "[]", "null", "{} {}", "\u{feff}{}"] {
-        assert!(verdict(Listener::text("plain", text)).is_err(), "{text:?} started");
-    }
-    assert_refused(&json!({}), &["labels"]);
-    assert_refused(&json!({"labels": []}), &["labels"]);
+fn envoy_starts_with_a_good_configuration_and_not_without_one() {
+    assert!(verdict(Listener::text("plain", "")).is_err(), "started without a configuration");
+    verdict(Listener::new("plain", by_header())).expect("a good configuration");
 }
 
 #[test]
@@ -93,24 +75,25 @@ fn every_problem_is_reported_at_once_with_its_path() {
         "limits.query_bytes",
         "no_such_setting",
     ];
-    assert_names_all(Listener::new("plain", configuration.clone()), &words);
-    assert_names_all(Listener::structured("plain", configuration), &words);
+    let log = verdict(Listener::new("plain", configuration.clone())).expect_err("a bad configuration");
+    assert_names_all(&log, &words);
+    let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
+    assert_names_all(&rejection(&mut lab, &Listener::structured(UPDATED, configuration)), &words);
+}
+
+/// What Envoy logs about an update that it must reject. The good listener goes on serving.
+#[track_caller]
+fn rejection(lab: &mut Updated, listener: &Listener) -> String {
+    let before = lab.envoy.log().len();
+    lab.update(listener, "listener_manager.lds.update_rejected");
+    let request = get("/api/v1/query?query=up").header("x-tenant", "a");
+    assert_eq!(send(lab.envoy.port(UPDATED), &request).status, 200);
+    lab.envoy.log().split_off(before)
 }
 
 #[test]
-fn misspelt_settings_of_every_level_are_refused() {
-    let configuration = json!({
-        "labels": [{"name": "tenant", "values": ["a"], "vaules_map": {}}],
-        "Limits": {},
-        "limits": {"query_byte": 1},
-        "jwt": {"key": "a"},
-        "promql": {"danger": true},
-    });
-    assert_refused(&configuration, &["vaules_map", "Limits", "query_byte", "jwt", "danger"]);
-}
-
-#[test]
-fn rules_that_mean_nothing_are_refused_each_by_its_place() {
+fn settings_that_mean_nothing_are_refused_each_by_its_place() {
+    let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
     let rules = json!([
         {"name": "tenant", "values": "a"},
         {"name": "tenant", "values": [1]},
@@ -121,19 +104,39 @@ fn rules_that_mean_nothing_are_refused_each_by_its_place() {
         {"name": "c", "values": ["a\nb"]},
         {"name": "d", "jwt_claim": []},
     ]);
-    let places: Vec<String> = (0..8).map(|number| format!("labels[{number}]")).collect();
-    assert_refused(&json!({"labels": rules}), &places.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_refused(
-        &json!({"labels": [{"name": "tenant", "header": "x", "values_map": {"a": []}}]}),
-        &["labels[0].values_map"],
-    );
-    assert_refused(&json!({"labels": {"name": "tenant", "values": ["a"]}}), &["labels"]);
     let nine: Vec<Value> = (0..9).map(|number| json!({"name": format!("l{number}"), "values": ["a"]})).collect();
-    assert_refused(&json!({"labels": nine}), &["labels"]);
+    let places: Vec<String> = (0..8).map(|number| format!("labels[{number}]")).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    for (configuration, words) in [
+        (json!({"labels": rules}), places.as_slice()),
+        (json!({"labels": nine}), &["labels"]),
+        (json!({"labels": {"name": "tenant", "values": ["a"]}}), &["labels"]),
+        (json!({"labels": [{"name": "tenant", "header": "x", "values_map": {"a": []}}]}), &["labels[0].values_map"]),
+        (json!({}), &["labels"]),
+        (json!([]), &[]),
+        (json!(null), &[]),
+        (
+            json!({
+                "labels": [{"name": "tenant", "values": ["a"], "vaules_map": {}}],
+                "Limits": {},
+                "limits": {"query_byte": 1},
+                "jwt": {"key": "a"},
+                "promql": {"danger": true},
+            }),
+            &["vaules_map", "Limits", "query_byte", "jwt", "danger"],
+        ),
+    ] {
+        let log = rejection(&mut lab, &Listener::new(UPDATED, configuration));
+        assert_names_all(&log, words);
+    }
+    for text in ["", "{", "labels: []", "{} {}"] {
+        rejection(&mut lab, &Listener::text(UPDATED, text));
+    }
 }
 
 #[test]
 fn settings_that_are_not_supported_yet_say_so() {
+    let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
     let mut configuration = by_header();
     let settings = json!({
         "ui": "pass",
@@ -152,5 +155,6 @@ fn settings_that_are_not_supported_yet_say_so() {
     for (key, value) in settings {
         configuration[key] = value.clone();
     }
-    assert_refused(&configuration, &settings.keys().map(String::as_str).collect::<Vec<_>>());
+    let log = rejection(&mut lab, &Listener::new(UPDATED, configuration));
+    assert_names_all(&log, &settings.keys().map(String::as_str).collect::<Vec<_>>());
 }

@@ -1,15 +1,13 @@
 //! The VM traps, or the listener is updated, while requests are under way: nothing passes that was not rewritten.
 
-use super::matchers::{exactly, read};
+use super::matchers::{Matcher, exactly, read};
 use crate::support::bench::{BAD_DATA, Bench, by_header, only};
-use crate::support::client::{Connection, Request, chunk, get, request};
-use crate::support::envoy::{Envoy, Listener, cluster};
+use crate::support::client::{Connection, Request, Response, chunk, get, request, send};
+use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};
 use crate::support::eventually;
-use crate::support::process::directory;
+use crate::support::updated::{UPDATED, Updated};
 use crate::support::upstream::{Answer, End, Step, Upstream};
 use serde_json::{Value, json};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -19,7 +17,7 @@ struct UnderWay {
     posting: Connection,
     asking: Connection,
     gate: Arc<Notify>,
-    answer: Option<crate::support::client::Response>,
+    answer: Option<Response>,
 }
 
 impl UnderWay {
@@ -90,12 +88,12 @@ fn a_trap_passes_nothing_that_was_under_way_and_the_next_request_is_served() {
     let listeners =
         [Listener::new("plain", by_header()).trapping(), Listener::new("hold", holding).stop_iteration().trapping()];
     let clusters = vec![cluster("upstream", upstream.port, false)];
-    let envoy = Envoy::start(&crate::support::envoy::bootstrap(&listeners, clusters));
+    let envoy = Envoy::start(&bootstrap(&listeners, clusters));
     for (listener, held) in [("plain", false), ("hold", true)] {
         let reloads = envoy.reloads();
         let under_way = UnderWay::start(&upstream, envoy.port(listener), held, &envoy, listener);
         let trap = get("/api/v1/query?query=up").header("x-tenant", "a").header("x-danger-test-trap", "1");
-        let response = crate::support::client::send(envoy.port(listener), &trap);
+        let response = send(envoy.port(listener), &trap);
         assert!(response.status >= 500, "{response:?}");
         assert!(upstream.peek(&trap).is_none(), "the request that trapped went on");
         if let Some(query) = under_way.finish(&upstream) {
@@ -104,7 +102,7 @@ fn a_trap_passes_nothing_that_was_under_way_and_the_next_request_is_served() {
         // A fresh VM may wait for its backoff; until then requests are refused, never passed.
         eventually("the next request to be served", || {
             let next = get("/api/v1/query?query=up").header("x-tenant", "a");
-            let response = crate::support::client::send(envoy.port(listener), &next);
+            let response = send(envoy.port(listener), &next);
             if response.status != 200 {
                 assert!(response.status >= 500 && upstream.peek(&next).is_none(), "{response:?}");
                 return None;
@@ -117,59 +115,11 @@ fn a_trap_passes_nothing_that_was_under_way_and_the_next_request_is_served() {
     }
 }
 
-/// An Envoy whose one listener comes from a file.
-struct Updated {
-    envoy: Envoy,
-    upstream: Upstream,
-    file: PathBuf,
-}
-
-impl Updated {
-    fn start(listener: &Listener, further: &[&str]) -> Self {
-        let upstream = Upstream::start();
-        let home = directory("envoy-lds");
-        let file = home.join("lds").join("listeners.json");
-        fs::create_dir_all(file.parent().expect("a parent")).expect("a directory for the listeners");
-        write(&file, listener);
-        let bootstrap = json!({
-            "node": {"id": "lab", "cluster": "lab"},
-            "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-            "dynamic_resources": {"lds_config": {"resource_api_version": "V3", "path_config_source": {
-                "path": file,
-                "watched_directory": {"path": file.parent()},
-            }}},
-            "static_resources": {"clusters": [cluster("upstream", upstream.port, false)]},
-        });
-        let envoy = Envoy::start_in(&home, &bootstrap, further);
-        Self { envoy, upstream, file }
-    }
-
-    fn statistic(&self, name: &str) -> u64 {
-        self.envoy.statistics().get(name).copied().unwrap_or_default()
-    }
-
-    /// Replaces the listener and waits for the statistic that tells of it.
-    fn update(&mut self, listener: &Listener, statistic: &str) {
-        let before = self.statistic(statistic);
-        write(&self.file, listener);
-        eventually(statistic, || (self.statistic(statistic) > before).then_some(()));
-        self.envoy.read_ports();
-    }
-
-    fn tenant_of_a_new_request(&self) -> Vec<super::matchers::Matcher> {
-        let next = get("/api/v1/query?query=up");
-        assert_eq!(crate::support::client::send(self.envoy.port("updated"), &next).status, 200);
-        read(&only(&self.upstream.ended(&next).url_parameters(), "query"))
-    }
-}
-
-/// As operators do it: a new file is moved over the old one.
-fn write(file: &Path, listener: &Listener) {
-    let mut resource = listener.resource();
-    resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
-    let new = file.with_extension("new");
-    fs::write(&new, json!({"resources": [resource]}).to_string()).expect("the listener is written");
-    fs::rename(&new, file).expect("the file is moved");
+/// What the listener enforces now.
+fn tenant_of_a_new_request(lab: &Updated) -> Vec<Matcher> {
+    let next = get("/api/v1/query?query=up");
+    assert_eq!(send(lab.envoy.port(UPDATED), &next).status, 200);
+    read(&only(&lab.upstream.ended(&next).url_parameters(), "query"))
 }
 
 fn of(tenant: &str) -> Value {
@@ -178,45 +128,45 @@ fn of(tenant: &str) -> Value {
 
 #[test]
 fn an_updated_listener_serves_new_requests_by_the_new_configuration_and_old_ones_by_the_old() {
-    let mut lab = Updated::start(&Listener::new("updated", of("a")), &[]);
-    let under_way = UnderWay::start(&lab.upstream, lab.envoy.port("updated"), false, &lab.envoy, "updated");
-    lab.update(&Listener::new("updated", of("b")), "listener_manager.lds.update_success");
-    eventually("the new configuration", || (lab.tenant_of_a_new_request() == [exactly("tenant", "b")]).then_some(()));
+    let mut lab = Updated::start(&Listener::new(UPDATED, of("a")), &[]);
+    let under_way = UnderWay::start(&lab.upstream, lab.envoy.port(UPDATED), false, &lab.envoy, UPDATED);
+    lab.update(&Listener::new(UPDATED, of("b")), "listener_manager.lds.update_success");
+    eventually("the new configuration", || (tenant_of_a_new_request(&lab) == [exactly("tenant", "b")]).then_some(()));
     if let Some(query) = under_way.finish(&lab.upstream) {
         assert_eq!(read(&query), [exactly("tenant", "a")]);
     }
-    assert_eq!(lab.tenant_of_a_new_request(), [exactly("tenant", "b")]);
+    assert_eq!(tenant_of_a_new_request(&lab), [exactly("tenant", "b")]);
     assert_eq!(lab.envoy.reloads(), 0);
 }
 
 #[test]
 fn requests_that_outlive_the_drain_of_their_listener_pass_nothing_unrewritten() {
     let mut lab =
-        Updated::start(&Listener::new("updated", of("a")), &["--drain-time-s", "1", "--drain-strategy", "immediate"]);
-    let under_way = UnderWay::start(&lab.upstream, lab.envoy.port("updated"), false, &lab.envoy, "updated");
-    lab.update(&Listener::new("updated", of("b")), "listener_manager.lds.update_success");
+        Updated::start(&Listener::new(UPDATED, of("a")), &["--drain-time-s", "1", "--drain-strategy", "immediate"]);
+    let under_way = UnderWay::start(&lab.upstream, lab.envoy.port(UPDATED), false, &lab.envoy, UPDATED);
+    lab.update(&Listener::new(UPDATED, of("b")), "listener_manager.lds.update_success");
     let draining = ["listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining"];
     eventually("the old configuration to be gone", || {
-        (lab.tenant_of_a_new_request() == [exactly("tenant", "b")]
+        (tenant_of_a_new_request(&lab) == [exactly("tenant", "b")]
             && draining.iter().all(|name| lab.statistic(name) == 0))
         .then_some(())
     });
     if let Some(query) = under_way.finish(&lab.upstream) {
         assert_eq!(read(&query), [exactly("tenant", "a")]);
     }
-    assert_eq!(lab.tenant_of_a_new_request(), [exactly("tenant", "b")]);
+    assert_eq!(tenant_of_a_new_request(&lab), [exactly("tenant", "b")]);
     assert_eq!(lab.envoy.reloads(), 0);
 }
 
 #[test]
 fn a_bad_update_is_rejected_and_the_old_configuration_goes_on() {
-    let mut lab = Updated::start(&Listener::new("updated", of("a")), &[]);
+    let mut lab = Updated::start(&Listener::new(UPDATED, of("a")), &[]);
     let mut bad = of("b");
     bad["labels"][0]["no_such_setting"] = json!(true);
-    lab.update(&Listener::new("updated", bad), "listener_manager.lds.update_rejected");
-    assert_eq!(lab.tenant_of_a_new_request(), [exactly("tenant", "a")]);
-    lab.update(&Listener::new("updated", of("c")), "listener_manager.lds.update_success");
-    eventually("the good configuration", || (lab.tenant_of_a_new_request() == [exactly("tenant", "c")]).then_some(()));
+    lab.update(&Listener::new(UPDATED, bad), "listener_manager.lds.update_rejected");
+    assert_eq!(tenant_of_a_new_request(&lab), [exactly("tenant", "a")]);
+    lab.update(&Listener::new(UPDATED, of("c")), "listener_manager.lds.update_success");
+    eventually("the good configuration", || (tenant_of_a_new_request(&lab) == [exactly("tenant", "c")]).then_some(()));
 }
 
 #[test]

@@ -20,7 +20,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             "small",
             limited(json!({"form_bytes": 2000, "query_bytes": 100, "parameters": 5, "values": 3, "output_bytes": 200})),
         ),
-        Listener::new("wide", limited(json!({"selectors": 20000, "output_bytes": 1_000_000}))),
+        Listener::new("wide", limited(json!({"selectors": 10000, "output_bytes": 1_000_000}))),
         Listener::new("envoy-limit", by_header()).buffer_limit(4096),
     ])
 });

@@ -7,6 +7,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod matchers;
+mod parade;
 mod parameters;
 mod paths;
 mod responses;

@@ -166,7 +166,7 @@ fn an_upgrade_request_is_400_also_where_envoy_would_allow_it() {
 }
 
 #[test]
-fn a_pipelined_client_gets_each_answer_for_its_own_request() {
+fn a_connection_that_is_kept_serves_requests_between_refusals() {
     let bench = bench();
     let requests = [
         tenant(get("/api/v1/query?query=first")),
@@ -175,10 +175,23 @@ fn a_pipelined_client_gets_each_answer_for_its_own_request() {
         tenant(get("/api/v1/status/config")),
     ];
     let mut connection = Connection::open(bench.port("plain"));
-    let bytes: Vec<u8> = requests.iter().flat_map(Request::bytes).collect();
-    connection.write(&bytes);
-    let statuses: Vec<u16> = requests.iter().map(|request| connection.read(&request.method).status).collect();
+    let statuses: Vec<u16> = requests.iter().map(|request| connection.send(request).status).collect();
     assert_eq!(statuses, [200, 401, 200, 404]);
     assert_eq!(only(&bench.arrived(&requests[0]).url_parameters(), "query"), r#"first{tenant="a"}"#);
     assert_eq!(only(&bench.arrived(&requests[2]).form_parameters(), "query"), r#"second{tenant="a"}"#);
+}
+
+#[test]
+fn pipelined_requests_of_two_tenants_do_not_mix() {
+    let bench = bench();
+    let requests: Vec<Request> = ["a", "b", "a", "b"]
+        .into_iter()
+        .map(|tenant| post("/api/v1/query?limit=1", "query=up").header("x-tenant", tenant))
+        .collect();
+    let mut connection = Connection::open(bench.port("plain"));
+    connection.write(&requests.iter().flat_map(Request::bytes).collect::<Vec<u8>>());
+    for (request, tenant) in requests.iter().zip(["a", "b", "a", "b"]) {
+        assert_eq!(connection.read("POST").status, 200);
+        assert_eq!(read(&only(&bench.arrived(request).form_parameters(), "query")), [exactly("tenant", tenant)]);
+    }
 }

@@ -181,8 +181,6 @@ pub(crate) fn by_header() -> Value {
 }
 
 fn describe(request: &Request) -> String {
-    format!("{} {} {:?}", request.method, String::from_utf8_lossy(&request.target), request.headers)
-        .chars()
-        .take(400)
-        .collect()
+    let bytes = [request.head_bytes(), b"...".to_vec()].concat();
+    String::from_utf8_lossy(&bytes).chars().take(400).collect::<String>().replace("\r\n", " | ")
 }

@@ -175,6 +175,8 @@ impl Listener {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": self.name,
                     "codec_type": "AUTO",
+                    // A token with thousands of values must come as far as the module.
+                    "max_request_headers_kb": 512,
                     "http_protocol_options": {"enable_trailers": self.http1_trailers},
                     "upgrade_configs": self.upgrades,
                     "route_config": {"name": self.name, "virtual_hosts": self.virtual_hosts},
@@ -323,6 +325,10 @@ impl Envoy {
     /// How often a VM had to be made again: above 0 some input ended it.
     pub(crate) fn reloads(&self) -> u64 {
         self.statistics().iter().filter(|(name, _)| name.contains("vm_reload")).map(|(_, value)| value).sum()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
     }
 
     pub(crate) fn log_tail(&self) -> String {

@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod protobuf;
 pub(crate) mod tokens;
+pub(crate) mod updated;
 pub(crate) mod upstream;
 
 use std::sync::LazyLock;

@@ -50,9 +50,14 @@ impl Process {
         self.keeper.try_wait().expect("the keeper can be asked")
     }
 
+    /// All of its log so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     /// The end of its log, for a failure's message.
     pub(crate) fn log_tail(&self) -> String {
-        let text = String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned();
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         format!("{}:\n{}", self.log.display(), lines[lines.len().saturating_sub(60)..].join("\n"))
     }
