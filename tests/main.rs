@@ -1,11 +1,21 @@
 //! The integration tests: one binary, a module for each concern.
+
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test says plainly what it expects, and a failure is its way to say no"
 )]
-#![expect(unreachable_pub, reason = "nobody links a test")]
 
+mod config;
+mod docs;
+mod envoy;
+mod equivalence;
+mod identity;
+mod lab;
+mod module;
+mod pipeline;
 mod promql;
+mod response;
 mod support;

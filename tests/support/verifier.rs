@@ -8,7 +8,7 @@ use promql_parser::parser::{Expr, VectorSelector, parse};
 
 /// What the walk has found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Selectors.
     pub selectors: usize,
     /// Selectors that do not carry the matcher exactly once.
@@ -16,7 +16,7 @@ pub struct Seen {
 }
 
 /// Reads `text` and looks for the matcher `name` with `value` at every selector; `None` when the parser cannot read it.
-pub fn verify(text: &str, name: &str, value: &str) -> Option<Seen> {
+pub(crate) fn verify(text: &str, name: &str, value: &str) -> Option<Seen> {
     let tree = parse(text).ok()?;
     let mut seen = Seen::default();
     each_selector(&tree, &mut |selector| {
@@ -31,7 +31,7 @@ pub fn verify(text: &str, name: &str, value: &str) -> Option<Seen> {
 }
 
 /// Calls `look` with every selector below `tree`.
-pub fn each_selector(tree: &Expr, look: &mut impl FnMut(&VectorSelector)) {
+pub(crate) fn each_selector(tree: &Expr, look: &mut impl FnMut(&VectorSelector)) {
     let mut open = vec![tree];
     while let Some(node) = open.pop() {
         match node {
@@ -53,7 +53,7 @@ pub fn each_selector(tree: &Expr, look: &mut impl FnMut(&VectorSelector)) {
 }
 
 /// `tree` printed without the matcher `name` with `value` at any selector: what is left must be the request's own.
-pub fn without(text: &str, name: &str, value: &str) -> Option<String> {
+pub(crate) fn without(text: &str, name: &str, value: &str) -> Option<String> {
     let mut tree = parse(text).ok()?;
     take_out(&mut tree, name, value);
     Some(tree.to_string())
