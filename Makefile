@@ -75,6 +75,7 @@ lint-rust:
 	.ci/cargo native fmt --check
 	.ci/cargo native clippy --locked --all-targets -- -D warnings
 	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm clippy --locked --lib -- -D warnings
+	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm clippy --locked --lib --all-features -- -D warnings
 
 .PHONY: lint-shell
 lint-shell:
@@ -85,7 +86,7 @@ lint-shell:
 .PHONY: lint-deny
 lint-deny:
 	@if .ci/cargo native deny --version >/dev/null 2>&1; then \
-		.ci/cargo native deny --all-features check --config .deny.toml; \
+		.ci/cargo native deny --all-features --config .deny.toml check; \
 	else \
 		echo "lint: no cargo-deny, dependencies not checked: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)"; \
 	fi

@@ -100,6 +100,13 @@ fn every_configuration_in_the_readme_is_taken() {
 }
 
 #[test]
+fn a_refused_configuration_gets_the_words_of_the_readme() {
+    let refused = blocks("json").into_iter().find(|block| block.contains("metdata")).expect("README shows a bad one");
+    let error = parse(refused.as_bytes()).expect_err("it is refused").to_string();
+    assert!(blocks("text").contains(&format!("{error}\n")), "README does not show:\n{error}");
+}
+
+#[test]
 fn the_endpoints_in_the_readme_are_those_that_are_served() {
     let told: Vec<(String, String)> =
         table("Endpoints").iter().map(|row| (without_ticks(&row[0]), row[1].clone())).collect();

@@ -129,8 +129,11 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     answer(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }
 
+/// A header's name and value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// All headers in order; names are in lower case.
-pub(super) fn headers(map: Map) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failed> {
+pub(super) fn headers(map: Map) -> Result<Vec<Pair>, Failed> {
     let failed = Failed("proxy_get_header_map_pairs");
     // SAFETY: the host writes to the two pointers only, which `answer` provides.
     let bytes =
@@ -139,8 +142,8 @@ pub(super) fn headers(map: Map) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failed> {
 }
 
 /// Reads the ABI's list of pairs: a count, two lengths for each pair, then each text with a NUL behind it.
-fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    fn word<'a>(bytes: &mut &'a [u8]) -> Option<usize> {
+fn parse_pairs(bytes: &[u8]) -> Option<Vec<Pair>> {
+    fn word(bytes: &mut &[u8]) -> Option<usize> {
         let (word, rest) = bytes.split_first_chunk::<4>()?;
         *bytes = rest;
         usize::try_from(u32::from_le_bytes(*word)).ok()
