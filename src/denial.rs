@@ -6,7 +6,6 @@
 use crate::form::FormError;
 use crate::identity::{IdentityCause, IdentityError};
 use crate::promql::{ErrorClass, PromqlError};
-use serde_json::Value;
 use std::fmt;
 
 /// Why a request, or the answer to it, does not pass.
@@ -231,7 +230,9 @@ pub const OURS: &str = "prom-label-filter";
 // Prometheus: web/api/v1/api.go, respondError
 #[must_use]
 pub fn error_body(error_type: &str, message: &str) -> String {
-    format!(r#"{{"status":"error","errorType":"{error_type}","error":{}}}"#, Value::from(message))
+    // Writing a text to memory cannot fail; if it could, an error without its text would still be one.
+    let message = serde_json::to_string(message).unwrap_or_else(|_| String::from("\"\""));
+    format!(r#"{{"status":"error","errorType":"{error_type}","error":{message}}}"#)
 }
 
 impl From<IdentityError> for Denial {

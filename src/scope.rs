@@ -110,7 +110,7 @@ impl LabelValues {
     /// Sorts `values` and merges repeats; `None` when there is none.
     #[must_use]
     pub fn new(mut values: Vec<LabelValue>) -> Option<Self> {
-        values.sort();
+        values.sort_unstable();
         values.dedup();
         if values.is_empty() { None } else { Some(Self(values)) }
     }

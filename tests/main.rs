@@ -9,10 +9,12 @@
 )]
 
 mod config;
+mod docs;
 mod envoy;
 mod equivalence;
 mod identity;
 mod lab;
+mod module;
 mod pipeline;
 mod response;
 mod support;

@@ -87,11 +87,11 @@ impl<'v> Section<'v, '_> {
     pub(super) fn count(&mut self, key: &'static str, default: usize, most: &Most) -> usize {
         let Most(most, why) = most;
         match self.take(key) {
-            Some(Value::Number(number)) => match number.to_string().parse() {
-                // A double is printed as a plain integer when it is one: no sign, fraction or infinity gets through.
-                Ok(count) if (1..=*most).contains(&count) => count,
-                _ => {
-                    self.problem_at(key, format!("must be a whole number from 1 to {most}, not `{number}`: {why}"));
+            Some(Value::Number(number)) => match whole(*number) {
+                Some(count) if (1..=*most).contains(&count) => count,
+                found => {
+                    let found = found.map(|count| format!(", not `{count}`")).unwrap_or_default();
+                    self.problem_at(key, format!("must be a whole number from 1 to {most}{found}: {why}"));
                     default
                 }
             },
@@ -335,6 +335,14 @@ const TWICE: &str = "is written more than once; keep one";
 
 fn wrong_type(expected: &str, found: &Value) -> String {
     format!("must be {expected}, not {}", found.kind())
+}
+
+/// The whole number that `number` is, if it is one that can count anything.
+fn whole(number: f64) -> Option<usize> {
+    #[expect(clippy::as_conversions, reason = "it saturates, and the comparison finds everything that was lost")]
+    let count = number as u32;
+    // Bits are compared: -0 is no count either.
+    (f64::from(count).to_bits() == number.to_bits()).then(|| usize::try_from(count).ok()).flatten()
 }
 
 /// Keys that occur more than once, each once, in order.

@@ -99,7 +99,7 @@ const NESTING: Most = Most(1_000, "deeper queries would exhaust the stack of the
 const SELECTORS: Most = Most(100_000, "each one costs the upstream a search of its own");
 // Go: net/http/request.go, parsePostForm reads 10 MiB
 const FORM_BYTES: Most = Most(10 << 20, "the upstream reads no longer form");
-const RESPONSE_BYTES: Most = Most(512 << 20, "the module has 4 GiB of memory for all answers together");
-const BUFFERED_BYTES: Most = Most(2 << 30, "the module has 4 GiB of memory in all");
+const RESPONSE_BYTES: Most = Most(256 << 20, "the module has 1 GiB of memory for all answers together");
+const BUFFERED_BYTES: Most = Most(512 << 20, "the module has 1 GiB of memory, and an answer needs twice its size");
 const PARAMETERS: Most = Most(10_000, "more take longer to read than any client needs");
 const VALUES: Most = Most(10_000, "all of them are written into each selector");

@@ -305,7 +305,9 @@ impl Stream {
         // `inspect` has compared the length with the limit, so it is a `usize`.
         let announced = seen.content_length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         held.grow_to(announced, policy.limits.buffered_bytes).ok_or(Denial::Busy)?;
-        self.answer = Reply::Collected(Box::new(Collection { filter, head, body: Vec::new(), held, refused: None }));
+        let mut body = Vec::new();
+        body.try_reserve_exact(announced).map_err(|_| Denial::Busy)?;
+        self.answer = Reply::Collected(Box::new(Collection { filter, head, body, held, refused: None }));
         for name in OF_THE_WHOLE_BODY.iter().filter(|name| headers.contains(name)) {
             calls::remove_header(Map::ResponseHeaders, name)?;
         }
@@ -389,7 +391,9 @@ impl Collection {
         }
         if total > limit {
             self.refused = Some(Denial::Response(ResponseError::TooLarge { limit }));
-        } else if self.held.grow_to(total, policy.limits.buffered_bytes).is_none() {
+        } else if self.held.grow_to(total, policy.limits.buffered_bytes).is_none()
+            || self.body.try_reserve(size).is_err()
+        {
             self.refused = Some(Denial::Busy);
         } else if size > 0 {
             self.body.extend_from_slice(&calls::buffer(Buffer::ResponseBody, size)?);

@@ -17,7 +17,7 @@ pub(super) fn edit(text: &str, data: impl Fn(&str) -> Option<String>) -> Option<
         match key.to_ascii_lowercase().as_str() {
             "data" => edited.replace(value, &data(value)?)?,
             "warnings" | "infos" if !is_empty(value) => edited.replace(value, HIDDEN_WARNINGS)?,
-            "error" => edited.replace(value, &serde_json::Value::from(HIDDEN_ERROR).to_string())?,
+            "error" => edited.replace(value, &format!("\"{HIDDEN_ERROR}\""))?,
             _ => {}
         }
     }

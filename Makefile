@@ -1,0 +1,130 @@
+# prom-label-filter: build it, see it work, prove it. `make help` lists what there is.
+
+# --- what is installed, in which version ---
+
+ENVOY_VERSION := 1.40.0
+CARGO_DENY_VERSION := 0.20.2
+# Debian's packages are named in .ci/setup and .ci/cargo, beside what needs them.
+
+# --- what may be set ---
+
+# rustup, debian or auto: which toolchain builds the module.
+TOOLCHAIN ?= auto
+# Paths of the programs that tests and demo start; where they are not set, `make` brings them.
+ENVOY ?=
+PROMETHEUS ?=
+PROMTOOL ?=
+# `make test TEST=attacks` runs the tests with that in their name. PLF_CORPUS, a folder of PromQL expressions, is read when set.
+TEST ?=
+# `make demo ONCE=1`: the demo checks its answers and stops by itself.
+ONCE ?=
+# Makes the module smaller where it is present (Debian: binaryen); `WASM_OPT=no` leaves it out.
+WASM_OPT ?= wasm-opt
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+export TOOLCHAIN
+
+MODULE := target/prom-label-filter.wasm
+TRAP_MODULE := target/prom-label-filter-trap.wasm
+SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
+SCRIPTS := .ci/run .ci/setup .ci/cargo $(wildcard envoy/quickstart/*.sh)
+
+# What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
+WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
+	--enable-multivalue --enable-reference-types
+
+TOOLS := $(CURDIR)/.cache/bin
+envoy := $(or $(ENVOY),$(TOOLS)/envoy)
+prometheus := $(or $(PROMETHEUS),$(TOOLS)/prometheus)
+promtool := $(or $(PROMTOOL),$(TOOLS)/promtool)
+
+# --- targets ---
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## /\1	/p' Makefile | expand -t 20
+
+.PHONY: build
+build: $(MODULE) ## the module: target/prom-label-filter.wasm
+
+.PHONY: test
+test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## every test this machine can run, real Envoy and Prometheus included
+	ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) \
+	PLF_MODULE=$(CURDIR)/$(MODULE) PLF_TRAP_MODULE=$(CURDIR)/$(TRAP_MODULE) \
+	.ci/cargo native test --locked $(TEST)
+
+.PHONY: demo
+demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctrl-C stops it, ONCE=1 makes it stop by itself
+	@.ci/setup debian curl jq openssl
+	@ENVOY=$(envoy) PROMETHEUS=$(prometheus) MODULE=$(MODULE) ONCE=$(ONCE) envoy/quickstart/run.sh
+
+.PHONY: bench
+bench: ## what rewriting costs
+	.ci/cargo native bench --locked
+
+.PHONY: lint
+lint: lint-rust lint-shell lint-deny ## format, clippy on both targets, shellcheck, cargo deny
+
+.PHONY: lint-rust
+lint-rust:
+	.ci/cargo native fmt --check
+	.ci/cargo native clippy --locked --all-targets -- -D warnings
+	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm clippy --locked --lib -- -D warnings
+
+.PHONY: lint-shell
+lint-shell:
+	.ci/setup debian shellcheck
+	shellcheck $(SCRIPTS)
+
+# Building cargo-deny takes longer than everything else together: it runs where it is.
+.PHONY: lint-deny
+lint-deny:
+	@if .ci/cargo native deny --version >/dev/null 2>&1; then \
+		.ci/cargo native deny --all-features check --config .deny.toml; \
+	else \
+		echo "lint: no cargo-deny, dependencies not checked: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)"; \
+	fi
+
+.PHONY: format
+format: ## rustfmt, in place
+	.ci/cargo native fmt
+
+.PHONY: clean
+clean: ## what was built, and what the demo wrote
+	rm -rf target .cache/demo
+
+.PHONY: distclean
+distclean: clean ## the downloaded tools as well
+	rm -rf .cache
+
+# --- the module ---
+
+# A target directory apart from the native one: Debian's toolchain builds its own standard library there.
+$(MODULE): $(SOURCES)
+	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm build --locked --release --lib
+	cp target/wasm/wasm32-wasip1/release/prom_label_filter.wasm $@.new
+	@if command -v $(WASM_OPT) >/dev/null; then $(WASM_OPT) -O3 $(WASM_FEATURES) $@.new -o $@.new; fi
+	mv $@.new $@
+	@echo "$@: $$(wc -c <$@) bytes"
+
+# For the tests: a module that traps when a request asks for it. In a directory of its own, since cargo writes the modules of
+# both feature sets to the same file; that directory starts as a copy, which spares the second build of the libraries.
+$(TRAP_MODULE): $(MODULE)
+	[ -d target/wasm-trap ] || cp -a target/wasm target/wasm-trap
+	CARGO_TARGET_DIR=target/wasm-trap .ci/cargo wasm build --locked --release --lib --features danger_test_trap
+	cp target/wasm-trap/wasm32-wasip1/release/prom_label_filter.wasm $@
+
+# --- what is needed ---
+
+.PHONY: setup-envoy
+setup-envoy: ## .cache/bin/envoy, unless ENVOY is set
+	@[ -n "$(ENVOY)" ] || .ci/setup envoy $(ENVOY_VERSION)
+
+.PHONY: setup-prometheus
+setup-prometheus: ## .cache/bin/prometheus and promtool, unless PROMETHEUS and PROMTOOL are set
+	@[ -n "$(PROMETHEUS)" ] && [ -n "$(PROMTOOL)" ] || .ci/setup prometheus

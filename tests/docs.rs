@@ -1,0 +1,261 @@
+//! What README and `envoy/` say, tried: configurations, endpoints, settings, refusals, rewritten queries, bootstraps.
+
+use crate::support::{parts, process};
+use prom_label_filter::config::parse;
+use prom_label_filter::denial::Denial;
+use prom_label_filter::form::FormError;
+use prom_label_filter::identity::{IdentityCause, IdentityError};
+use prom_label_filter::promql::{self, Dialect, Matchers, TextLimits};
+use prom_label_filter::route::{Methods, ROUTES};
+use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The fenced blocks in `language`.
+fn blocks(language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in README.lines() {
+        open = match (line.strip_prefix("```"), open) {
+            (Some(info), None) => Some((info == language, String::new())),
+            (Some(_), Some((wanted, text))) => {
+                if wanted {
+                    found.push(text);
+                }
+                None
+            }
+            (None, Some((wanted, text))) => Some((wanted, text + line + "\n")),
+            (None, None) => None,
+        };
+    }
+    assert!(open.is_none(), "a fence in README stays open");
+    found
+}
+
+/// The rows of the table under the heading `title`, each as its cells.
+fn table(title: &str) -> Vec<Vec<String>> {
+    let (_, section) = README.split_once(&format!("\n## {title}\n")).expect("the heading is in README");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
+        .map(|row| row.split(" | ").map(|cell| cell.trim().to_owned()).collect())
+        .skip(2)
+        .collect()
+}
+
+fn without_ticks(cell: &str) -> String {
+    cell.replace('`', "")
+}
+
+fn yaml(text: &str) -> Value {
+    serde_norway::from_str(text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
+}
+
+/// The plugin configurations in a piece of Envoy's configuration.
+fn plugin_configurations(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    match value {
+        Value::Object(map) => {
+            if map.get("@type").is_some_and(|kind| kind == "type.googleapis.com/google.protobuf.StringValue") {
+                found.push(map["value"].as_str().expect("a text").to_owned());
+            }
+            found.extend(map.values().flat_map(plugin_configurations));
+        }
+        Value::Array(items) => found.extend(items.iter().flat_map(plugin_configurations)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found
+}
+
+fn assert_taken(configuration: &str) {
+    if let Err(error) = parse(configuration.as_bytes()) {
+        panic!("refused:\n{error}\nin\n{configuration}");
+    }
+}
+
+#[test]
+fn every_configuration_in_the_readme_is_taken() {
+    let blocks: Vec<Value> = blocks("yaml").iter().map(|block| yaml(block)).collect();
+    let plain: Vec<&Value> = blocks.iter().filter(|block| block.get("labels").is_some()).collect();
+    assert!(plain.len() >= 6, "README shows a configuration for each source");
+    for configuration in plain {
+        assert_taken(&configuration.to_string());
+    }
+    let embedded: Vec<String> = blocks.iter().flat_map(plugin_configurations).collect();
+    assert_eq!(embedded.len(), 1, "README shows one piece of Envoy's configuration");
+    for configuration in embedded {
+        assert_taken(&configuration);
+    }
+}
+
+#[test]
+fn the_endpoints_in_the_readme_are_those_that_are_served() {
+    let told: Vec<(String, String)> =
+        table("Endpoints").iter().map(|row| (without_ticks(&row[0]), row[1].clone())).collect();
+    let served: Vec<(String, String)> = ROUTES
+        .iter()
+        .map(|route| {
+            let methods = match route.methods {
+                Methods::Get => "GET",
+                Methods::GetAndPost => "GET, POST",
+            };
+            (route.path.to_owned(), methods.to_owned())
+        })
+        .collect();
+    assert_eq!(told, served);
+}
+
+/// Every setting of the schema with its default as README writes it: `labels[].name`, `limits.values`, …
+fn settings(schema: &Value, path: &str, root: &Value, found: &mut BTreeMap<String, Option<String>>) {
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        // What stands beside a reference (a default) stands in front of what is referred to.
+        Some(reference) if schema.get("default").is_none() => {
+            root.pointer(reference.trim_start_matches('#')).expect("the reference leads somewhere")
+        }
+        _ => schema,
+    };
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (name, property) in properties {
+            let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            settings(property, &below, root, found);
+        }
+        return;
+    }
+    let default = schema.get("default").map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    found.insert(path.to_owned(), default);
+    if let Some(items) = schema.get("items").filter(|_| path == "labels") {
+        settings(items, "labels[]", root, found);
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_readme_with_its_default() {
+    let schema: Value = serde_json::from_str(include_str!("../envoy/config.schema.json")).expect("the schema is JSON");
+    let mut known = BTreeMap::new();
+    settings(&schema, "", &schema, &mut known);
+
+    let (_, later) = README.split_once("unless they have their default: ").expect("README lists what is to come");
+    let (later, _) = later.split_once(".\n").expect("the list ends");
+    let later: BTreeSet<&str> = later.split('`').skip(1).step_by(2).collect();
+
+    let told: BTreeMap<String, String> =
+        table("Configuration").iter().map(|row| (without_ticks(&row[0]), without_ticks(&row[2]))).collect();
+    for (setting, default) in &known {
+        let whole = setting.split('.').next().unwrap_or_default();
+        if later.contains(setting.as_str()) || later.contains(whole) {
+            assert!(!told.contains_key(setting), "{setting} is both described and to come");
+            continue;
+        }
+        let told = told.get(setting).unwrap_or_else(|| panic!("{setting} is not in README"));
+        if let Some(default) = default {
+            assert_eq!(told, default, "the default of {setting}");
+        }
+    }
+    for setting in told.keys() {
+        assert!(known.contains_key(setting), "{setting} in README is no setting");
+    }
+}
+
+#[test]
+fn every_refusal_has_its_row_in_the_readme() {
+    let identity = |cause| Denial::Identity(IdentityError { label: "tenant".into(), cause });
+    let told: BTreeSet<(String, String)> =
+        table("Refusals").iter().map(|row| (row[0].clone(), without_ticks(&row[1]))).collect();
+    for denial in [
+        Denial::BodyOnGet,
+        Denial::Upgrade,
+        Denial::Form(FormError::Semicolon),
+        Denial::Form(FormError::TooMany { limit: 1 }),
+        Denial::Missing { name: "query" },
+        Denial::Repeated { name: "query" },
+        Denial::TextTooLong { parameter: "query", limit: 1 },
+        identity(IdentityCause::NoToken),
+        identity(IdentityCause::NoHeader { name: "x-tenant".into() }),
+        identity(IdentityCause::EmptyList),
+        Denial::NotServed,
+        Denial::Method { allow: "GET" },
+        Denial::FormTooLarge { limit: 1 },
+        Denial::ContentType,
+        Denial::ContentEncoding,
+        Denial::Host { call: "x" },
+        Denial::RouteChanged,
+        Denial::Busy,
+    ] {
+        let row = (denial.status().to_string(), denial.error_type().to_owned());
+        assert!(told.contains(&row), "README has no row for {row:?}: {denial}");
+    }
+}
+
+#[test]
+fn queries_change_as_the_readme_shows() {
+    let fruit = LabelValues::new(vec![LabelValue::new("team-fruit").expect("a value")]).expect("a list");
+    let label = LabelScope { name: LabelName::new("tenant").expect("a name"), scope: Scope::Values(fruit) };
+    let scope = TenantScope::new(vec![label]).expect("a scope");
+    let (matchers, dialect, limits) = (Matchers::new(&scope), Dialect::default(), TextLimits::default());
+    let rewrite = |text: &str| promql::scope_expression(text.as_bytes(), &matchers, &dialect, &limits);
+
+    let shown =
+        blocks("text").into_iter().find(|block| block.contains("\n→ ")).expect("README shows rewritten queries");
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+    for pair in lines.chunks(2) {
+        let [before, after] = pair else { panic!("{pair:?} is no pair") };
+        let found = rewrite(before.trim());
+        match after.strip_prefix("→ ") {
+            Some(after) => assert_eq!(found.expect("it is narrowed").as_str(), after, "{before}"),
+            None => assert!(found.is_err() && *after == "✗ 400", "{before}"),
+        }
+    }
+    assert!(lines.len() >= 12);
+}
+
+/// Every file under `envoy/` that is a whole bootstrap.
+fn bootstraps(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            bootstraps(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml")
+            && fs::read_to_string(&path).is_ok_and(|text| text.contains("\nstatic_resources:"))
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn envoy_takes_every_bootstrap_that_is_shipped() {
+    let mut files = Vec::new();
+    bootstraps(&checkout().join("envoy"), &mut files);
+    assert!(!files.is_empty());
+
+    // Their file names are relative to the folder in which Envoy starts: one that looks like the checkout after the demo.
+    let home = process::directory("bootstraps");
+    fs::create_dir_all(home.join("target")).expect("a directory");
+    symlink(parts::module(), home.join("target/prom-label-filter.wasm")).expect("a link to the module");
+    let tokens = Command::new(checkout().join("envoy/quickstart/tokens.sh")).arg(home.join(".cache/demo")).output();
+    let tokens = tokens.expect("bash runs");
+    assert!(tokens.status.success(), "{}", String::from_utf8_lossy(&tokens.stderr));
+
+    for file in files {
+        for configuration in
+            plugin_configurations(&yaml(&fs::read_to_string(&file).expect("the bootstrap can be read")))
+        {
+            assert_taken(&configuration);
+        }
+        let output =
+            Command::new(parts::envoy()).current_dir(&home).args(["--mode", "validate", "-c"]).arg(&file).output();
+        let output = output.expect("Envoy runs");
+        assert!(output.status.success(), "{}:\n{}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}
