@@ -1,8 +1,30 @@
 //! Rewriting PromQL: one pass that reads an expression and writes it again with the tenant's matchers at every selector.
+//!
+//! Owns what a query may say and what it becomes. Must not know whose request it is, nor which endpoint it goes to.
+//! The parts, in the order of a byte's way: `lexer` finds tokens, `grammar` checks what follows what (`selector` and
+//! `modifier` are its chapters), `matcher` writes strings and the tenant's matchers, `error` words the refusals.
+//!
+//! Every byte of the output has been written by this code from a token that it has understood: what it does not know it
+//! refuses. Types are left to the upstream, which names them better.
+
+mod error;
+mod functions;
+mod grammar;
+mod lexer;
+mod matcher;
+mod modifier;
+mod number;
+mod pattern;
+mod selector;
+mod token;
 
 use std::collections::BTreeSet;
-pub use stub::*;
-mod stub;
+
+pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
+pub use matcher::Matchers;
+
+use error::Refusal;
+use grammar::Rewriter;
 
 /// Which PromQL is accepted: the switches of `promql` in the configuration.
 ///
@@ -59,4 +81,116 @@ impl Default for TextLimits {
     fn default() -> Self {
         Self { query_bytes: 65_536, output_bytes: 262_144, nesting: 200, selectors: 1_000 }
     }
+}
+
+/// An expression with the tenant's matchers at every selector. Made by [`scope_expression`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ScopedExpr(Scoped);
+
+/// A selector with the tenant's matchers, for `match[]`. Made by [`scope_selector`] and [`ScopedSelector::bare`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ScopedSelector(Scoped);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scoped {
+    text: String,
+    selectors: usize,
+}
+
+impl ScopedExpr {
+    /// The text for the upstream.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The text for the upstream.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0.text
+    }
+
+    /// How many selectors it has, each with the matchers.
+    #[must_use]
+    pub fn selectors(&self) -> usize {
+        self.0.selectors
+    }
+}
+
+impl ScopedSelector {
+    /// The tenant's matchers alone, for a request that names no selector; `None` when nothing is restricted.
+    pub fn bare(matchers: &Matchers) -> Option<Self> {
+        if matchers.is_empty() {
+            return None;
+        }
+        Some(Self(Scoped { text: format!("{{{}}}", matchers.plain()), selectors: 1 }))
+    }
+
+    /// The text for the upstream.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The text for the upstream.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0.text
+    }
+
+    /// How many selectors it has: one.
+    #[must_use]
+    pub fn selectors(&self) -> usize {
+        self.0.selectors
+    }
+}
+
+/// Writes the expression in `text` again, with `matchers` at every selector.
+///
+/// # Errors
+/// When the text is not an expression in `dialect`, or is larger than `limits`.
+// Prometheus: promql/parser/parse.go, ParseExpr
+pub fn scope_expression(
+    text: &[u8],
+    matchers: &Matchers,
+    dialect: &Dialect,
+    limits: &TextLimits,
+) -> Result<ScopedExpr, PromqlError> {
+    rewrite(text, matchers, dialect, limits, Rewriter::expression).map(ScopedExpr)
+}
+
+/// Writes the selector in `text` again, with `matchers`: what `match[]` takes.
+///
+/// # Errors
+/// When the text is not one selector and nothing else, selects everything, or is larger than `limits`.
+// Prometheus: promql/parser/parse.go, ParseMetricSelector; web/api/v1/api.go, parseMatchersParam
+pub fn scope_selector(
+    text: &[u8],
+    matchers: &Matchers,
+    dialect: &Dialect,
+    limits: &TextLimits,
+) -> Result<ScopedSelector, PromqlError> {
+    rewrite(text, matchers, dialect, limits, Rewriter::only_selector).map(ScopedSelector)
+}
+
+fn rewrite<'a>(
+    text: &'a [u8],
+    matchers: &'a Matchers,
+    dialect: &'a Dialect,
+    limits: &'a TextLimits,
+    read: impl FnOnce(&mut Rewriter<'a>) -> Result<(), Refusal>,
+) -> Result<Scoped, PromqlError> {
+    let written = || -> Result<Scoped, Refusal> {
+        let mut rewriter = Rewriter::new(text, matchers, dialect, limits)?;
+        read(&mut rewriter)?;
+        rewriter.check_output()?;
+        let selectors = rewriter.selectors;
+        match String::from_utf8(rewriter.out) {
+            Ok(text) => Ok(Scoped { text, selectors }),
+            Err(error) => Err(Refusal::form(error.utf8_error().valid_up_to(), "invalid UTF-8")),
+        }
+    };
+    written().map_err(|refusal| refusal.into_error(text))
 }

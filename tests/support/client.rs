@@ -147,6 +147,7 @@ impl Response {
 /// A client's HTTP/1.1 connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    port: u16,
     stream: TcpStream,
     pending: Vec<u8>,
 }
@@ -156,7 +157,7 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the listener accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, pending: Vec::new() }
+        Self { port, stream, pending: Vec::new() }
     }
 
     /// Writes exactly these bytes. A peer that has closed already is not an error: what it answered can still be read.
@@ -164,9 +165,14 @@ impl Connection {
         drop(self.stream.write_all(bytes));
     }
 
+    /// One request and its answer. Envoy ends the connection behind some refusals: the next request gets a new one.
     pub(crate) fn send(&mut self, request: &Request) -> Response {
         self.write(&request.bytes());
-        self.read(&request.method)
+        let response = self.read(&request.method);
+        if response.header("connection") == Some("close") {
+            *self = Self::open(self.port);
+        }
+        response
     }
 
     /// Takes more bytes in; false at the end of the connection.
