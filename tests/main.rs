@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests may say plainly what they expect"
+    reason = "a test says plainly what it expects, and a failure is its way to say no"
 )]
 
 mod config;
@@ -16,5 +16,6 @@ mod identity;
 mod lab;
 mod module;
 mod pipeline;
+mod promql;
 mod response;
 mod support;

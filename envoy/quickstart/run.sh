@@ -182,8 +182,12 @@ if [ "${ONCE:-}" = 1 ]; then
 fi
 
 say "all answers are as promised; everything runs until Ctrl-C, logs are in $demo"
-# `sleep` in the background and `wait`: a signal ends `wait` at once.
+# Not every way to close a terminal sends a signal here: what began on one ends with it.
+began_on_terminal=no
+[ ! -t 1 ] || began_on_terminal=yes
 while kill -0 "$envoy_pid" 2>/dev/null && kill -0 "$prometheus_pid" 2>/dev/null; do
+    [ -t 1 ] || [ "$began_on_terminal" = no ] || exit 143
+    # A signal ends `wait` at once, and `sleep` only when it is over.
     sleep 1 &
     wait $! || true
 done

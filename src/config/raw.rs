@@ -16,6 +16,9 @@ pub(super) struct Section<'v, 'p> {
     problems: &'p mut Vec<Problem>,
 }
 
+/// Takes a text or says what is wrong with it.
+pub(super) type Check<T> = fn(&str) -> Result<T, String>;
+
 /// Up to where a number may go, and why not further.
 pub(super) struct Most(pub(super) usize, pub(super) &'static str);
 
@@ -120,37 +123,33 @@ impl<'v> Section<'v, '_> {
     }
 
     /// A text that `check` takes; `None` when it is not written or wrong.
-    pub(super) fn text<T>(&mut self, key: &'static str, check: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn text<T>(&mut self, key: &'static str, check: Check<T>) -> Option<T> {
         let value = self.take(key)?;
-        self.check(below(&self.path, key), value, "a string", &check)
+        self.check(below(&self.path, key), value, "a string", check)
     }
 
     /// A text, or a list of texts that is not empty: always as a list.
-    pub(super) fn segments<T>(
-        &mut self,
-        key: &'static str,
-        check: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
+    pub(super) fn segments<T>(&mut self, key: &'static str, check: Check<T>) -> Option<Vec<T>> {
         let value = self.take(key)?;
         let path = below(&self.path, key);
         if let Value::List(items) = value {
-            self.items(&path, items, AtLeast::One, &check)
+            self.items(&path, items, AtLeast::One, check)
         } else {
-            self.check(path, value, "a string or a list of strings", &check).map(|one| vec![one])
+            self.check(path, value, "a string or a list of strings", check).map(|one| vec![one])
         }
     }
 
     /// A list of texts that is not empty; `None` when it is not written or wrong.
-    pub(super) fn texts<T>(&mut self, key: &'static str, check: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+    pub(super) fn texts<T>(&mut self, key: &'static str, check: Check<T>) -> Option<Vec<T>> {
         let value = self.take(key)?;
-        self.list(&below(&self.path, key), value, AtLeast::One, &check)
+        self.list(&below(&self.path, key), value, AtLeast::One, check)
     }
 
     /// A list of texts that may be empty or not written, without repeats.
-    pub(super) fn set<T: Ord>(&mut self, key: &'static str, check: impl Fn(&str) -> Result<T, String>) -> BTreeSet<T> {
+    pub(super) fn set<T: Ord>(&mut self, key: &'static str, check: Check<T>) -> BTreeSet<T> {
         let Some(value) = self.take(key) else { return BTreeSet::new() };
         let path = below(&self.path, key);
-        let Some(items) = self.list(&path, value, AtLeast::Zero, &check) else { return BTreeSet::new() };
+        let Some(items) = self.list(&path, value, AtLeast::Zero, check) else { return BTreeSet::new() };
         let mut set = BTreeSet::new();
         for (index, item) in items.into_iter().enumerate() {
             if !set.insert(item) {
@@ -161,11 +160,7 @@ impl<'v> Section<'v, '_> {
     }
 
     /// An object in which each key, never empty, has a list of texts that is not empty.
-    pub(super) fn map<T>(
-        &mut self,
-        key: &'static str,
-        check: impl Fn(&str) -> Result<T, String>,
-    ) -> BTreeMap<String, Vec<T>> {
+    pub(super) fn map<T>(&mut self, key: &'static str, check: Check<T>) -> BTreeMap<String, Vec<T>> {
         let mut map = BTreeMap::new();
         let Some(value) = self.take(key) else { return map };
         let path = below(&self.path, key);
@@ -181,7 +176,7 @@ impl<'v> Section<'v, '_> {
             if name.is_empty() {
                 self.problems.push(Problem::new(path.as_str(), "the key must not be empty: no identity is empty"));
             }
-            if let Some(items) = self.list(&path, value, AtLeast::One, &check) {
+            if let Some(items) = self.list(&path, value, AtLeast::One, check) {
                 map.insert(name.clone(), items);
             }
         }
@@ -256,13 +251,7 @@ impl<'v> Section<'v, '_> {
         }
     }
 
-    fn list<T>(
-        &mut self,
-        path: &str,
-        value: &Value,
-        least: AtLeast,
-        check: &impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
+    fn list<T>(&mut self, path: &str, value: &Value, least: AtLeast, check: Check<T>) -> Option<Vec<T>> {
         let Value::List(items) = value else {
             let hint = if value.as_str().is_some() { "; put it in brackets" } else { "" };
             self.problems.push(Problem::new(path, format!("{}{hint}", wrong_type("a list of strings", value))));
@@ -272,13 +261,7 @@ impl<'v> Section<'v, '_> {
     }
 
     /// Every item is checked, even when an earlier one is wrong.
-    fn items<T>(
-        &mut self,
-        path: &str,
-        items: &[Value],
-        least: AtLeast,
-        check: &impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
+    fn items<T>(&mut self, path: &str, items: &[Value], least: AtLeast, check: Check<T>) -> Option<Vec<T>> {
         if items.is_empty() && least == AtLeast::One {
             self.problems.push(Problem::new(path, "must not be empty"));
             return None;
@@ -291,13 +274,7 @@ impl<'v> Section<'v, '_> {
         checked.into_iter().collect()
     }
 
-    fn check<T>(
-        &mut self,
-        path: String,
-        value: &Value,
-        expected: &str,
-        check: &impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    fn check<T>(&mut self, path: String, value: &Value, expected: &str, check: Check<T>) -> Option<T> {
         let result = value.as_str().map_or_else(|| Err(wrong_type(expected, value)), check);
         result.map_err(|message| self.problems.push(Problem::new(path, message))).ok()
     }

@@ -136,6 +136,13 @@ pub enum Problem {
         /// What could stand there; empty when too much could.
         expected: &'static str,
     },
+    /// A character that begins nothing here.
+    Character {
+        /// What is wrong.
+        what: &'static str,
+        /// The character.
+        found: char,
+    },
     /// A form that is wrong, and the piece of text in question.
     Quoted {
         /// What is wrong.
@@ -204,6 +211,7 @@ impl fmt::Display for Problem {
                 }
                 Ok(())
             }
+            Self::Character { what, found } => write!(f, "{what} {found:?}"),
             Self::Quoted { what, text } => write!(f, "{what} {text:?}"),
             Self::UnknownUnit { unit, duration } => write!(f, "unknown unit {unit:?} in duration {duration:?}"),
             Self::FunctionNotEnabled(name) => write!(f, "function {name:?} is not enabled"),

@@ -43,6 +43,8 @@ pub(super) struct Operand {
     pub(super) shape: Shape,
     /// Where it begins in the text.
     pub(super) start: usize,
+    /// Levels inside it.
+    pub(super) height: usize,
     /// Whether it has a metric's name in front of its braces.
     pub(super) named: bool,
     /// Whether it has a matcher for a label that is not the metric's name.
@@ -82,14 +84,21 @@ pub(super) struct Spot {
 /// The operands since the last `(` or comma.
 #[derive(Clone, Copy, Debug)]
 struct Chain {
-    /// Levels that the signs and subqueries of the current operand take.
-    levels: usize,
+    /// Signs in front of the current operand; each is a level.
+    signs: usize,
+    /// Levels inside the operands that are complete.
+    height: usize,
     /// Whether there is one operand and no sign.
     alone: bool,
 }
 
 impl Chain {
-    const NEW: Self = Self { levels: 0, alone: true };
+    const NEW: Self = Self { signs: 0, height: 0, alone: true };
+
+    /// Levels inside all of it, once `operand` is complete.
+    fn height_with(&self, operand: &Operand) -> usize {
+        self.height.max(operand.height.saturating_add(self.signs))
+    }
 }
 
 /// Something that waits for its `)`.
@@ -100,6 +109,8 @@ struct Frame {
     start: usize,
     /// Arguments that are complete.
     arguments: usize,
+    /// Levels inside them.
+    height: usize,
     /// The operands around it.
     around: Chain,
 }
@@ -156,10 +167,10 @@ impl<'a> Rewriter<'a> {
         loop {
             let Some(mut operand) = self.operand(&mut frames, &mut chain)? else { continue };
             loop {
-                self.postfixes(&mut operand, &mut chain)?;
+                self.postfixes(&mut operand)?;
                 if let Kind::Operator(operator) = self.token.kind {
-                    self.leave(chain.levels);
-                    chain = Chain { levels: 0, alone: false };
+                    self.leave(chain.signs);
+                    chain = Chain { signs: 0, height: chain.height_with(&operand), alone: false };
                     self.operator(operator)?;
                     break;
                 }
@@ -175,7 +186,7 @@ impl<'a> Rewriter<'a> {
                         return Err(Refusal::form(comma, "trailing commas not allowed in function call args"));
                     }
                     self.write(b", ");
-                    self.leave(chain.levels);
+                    self.leave(chain.signs);
                     chain = Chain::NEW;
                     break;
                 }
@@ -184,7 +195,7 @@ impl<'a> Rewriter<'a> {
                 }
                 self.end_argument(frame, &operand, chain)?;
                 let spot = operand.spot.filter(|_| paren && chain.alone);
-                self.leave(chain.levels);
+                self.leave(chain.signs);
                 let Some(frame) = frames.pop() else { return Err(self.unexpected()) };
                 operand = Operand { spot, ..self.close(&frame)? };
                 chain = frame.around;
@@ -207,7 +218,7 @@ impl<'a> Rewriter<'a> {
             }
             Kind::Operator(sign) if sign.is_sign() => {
                 self.enter()?;
-                chain.levels = chain.levels.saturating_add(1);
+                chain.signs = chain.signs.saturating_add(1);
                 chain.alone = false;
                 self.write(sign.text().as_bytes());
                 self.advance()?;
@@ -342,7 +353,7 @@ impl<'a> Rewriter<'a> {
 
     fn open(&mut self, frames: &mut Vec<Frame>, chain: &mut Chain, group: Group, start: usize) -> Result<(), Refusal> {
         self.enter()?;
-        frames.push(Frame { group, start, arguments: 0, around: *chain });
+        frames.push(Frame { group, start, arguments: 0, height: 0, around: *chain });
         *chain = Chain::NEW;
         Ok(())
     }
@@ -366,7 +377,7 @@ impl<'a> Rewriter<'a> {
                 }
             }
         }
-        Ok(Operand::other(frame.start))
+        Ok(Operand { height: frame.height.saturating_add(1), ..Operand::other(frame.start) })
     }
 
     /// `info()` reads series that no selector names, unless its second argument says which.
@@ -404,6 +415,7 @@ impl<'a> Rewriter<'a> {
             Group::Call(Function::Info) => {}
         }
         frame.arguments = frame.arguments.saturating_add(1);
+        frame.height = frame.height.max(chain.height_with(operand));
         Ok(())
     }
 
@@ -579,14 +591,14 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The modifiers behind an operand.
-    fn postfixes(&mut self, operand: &mut Operand, chain: &mut Chain) -> Result<(), Refusal> {
+    fn postfixes(&mut self, operand: &mut Operand) -> Result<(), Refusal> {
         loop {
             match self.token.kind {
                 Kind::LeftBracket => {
                     self.bracket(operand)?;
                     if operand.shape == Shape::Subquery {
-                        self.enter()?;
-                        chain.levels = chain.levels.saturating_add(1);
+                        operand.height = operand.height.saturating_add(1);
+                        self.check_nesting(operand.height)?;
                     }
                 }
                 Kind::At => self.at_modifier(operand)?,
@@ -629,7 +641,12 @@ impl<'a> Rewriter<'a> {
     /// Opens a level.
     pub(super) fn enter(&mut self) -> Result<(), Refusal> {
         self.levels = self.levels.saturating_add(1);
-        if self.levels > self.limits.nesting {
+        self.check_nesting(0)
+    }
+
+    /// Checks the levels that are open with those inside something that is complete.
+    fn check_nesting(&self, height: usize) -> Result<(), Refusal> {
+        if self.levels.saturating_add(height) > self.limits.nesting {
             return Err(Refusal::TooLarge(LimitKey::Nesting, self.limits.nesting));
         }
         Ok(())
@@ -677,6 +694,7 @@ impl Operand {
         Self {
             shape: Shape::Other,
             start,
+            height: 0,
             named: false,
             beyond_name: false,
             offset: false,

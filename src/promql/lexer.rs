@@ -117,7 +117,7 @@ impl<'t> Lexer<'t> {
                 if self.accept(b'=') {
                     self.operator(start, Operator::Equal)
                 } else if self.peek() == Some(b'~') {
-                    Err(self.unexpected(self.at, "unexpected character after '=':"))
+                    Err(self.unexpected_at(start, self.at, "unexpected character after '=':"))
                 } else {
                     self.token(start, Kind::Equal)
                 }
@@ -126,7 +126,7 @@ impl<'t> Lexer<'t> {
                 if self.accept(b'=') {
                     self.operator(start, Operator::NotEqual)
                 } else {
-                    Err(self.unexpected(self.at, "unexpected character after '!':"))
+                    Err(self.unexpected_at(start, self.at, "unexpected character after '!':"))
                 }
             }
             b'<' => {
@@ -180,7 +180,7 @@ impl<'t> Lexer<'t> {
                 } else if self.accept(b'=') {
                     self.operator(start, Operator::NotEqual)
                 } else {
-                    Err(self.unexpected(self.at, "unexpected character after '!' inside braces:"))
+                    Err(self.unexpected_at(start, self.at, "unexpected character after '!' inside braces:"))
                 }
             }
             b'}' => {
@@ -207,9 +207,9 @@ impl<'t> Lexer<'t> {
                 self.token(start, Kind::RightBracket)
             }
             b':' if !self.number_in_bracket => {
-                Err(Refusal::form(start, "unexpected colon before duration in duration expression"))
+                Err(Refusal::form(self.at, "unexpected colon before duration in duration expression"))
             }
-            b':' if self.colon => Err(Refusal::form(start, "unexpected repeated colon in duration expression")),
+            b':' if self.colon => Err(Refusal::form(self.at, "unexpected repeated colon in duration expression")),
             b':' => {
                 self.colon = true;
                 self.token(start, Kind::Colon)
@@ -239,7 +239,8 @@ impl<'t> Lexer<'t> {
                 self.open_parens = open;
                 self.token(start, Kind::RightParen)
             }
-            None => Err(self.unexpected(start, "unexpected right parenthesis")),
+            // Prometheus has gone on by one when it counts its parentheses.
+            None => Err(self.unexpected_at(self.at, start, "unexpected right parenthesis")),
         }
     }
 
@@ -441,14 +442,18 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn unexpected(&self, at: usize, what: &'static str) -> Refusal {
+    /// The character at `start` cannot stand there.
+    #[cold]
+    fn unexpected(&self, start: usize, what: &'static str) -> Refusal {
+        self.unexpected_at(start, start, what)
+    }
+
+    /// The character at `at` cannot stand there, in a token that begins at `start`.
+    #[cold]
+    fn unexpected_at(&self, start: usize, at: usize, what: &'static str) -> Refusal {
         let rest = self.text.get(at..).unwrap_or_default();
-        let width = match std::str::from_utf8(rest.get(..4).unwrap_or(rest)) {
-            Ok(valid) => valid.chars().next().map_or(0, char::len_utf8),
-            Err(error) if error.valid_up_to() == 0 => 1,
-            Err(_) => rest.utf8_chunks().next().and_then(|c| c.valid().chars().next()).map_or(1, char::len_utf8),
-        };
-        Refusal::at(at, Problem::quoted(what, rest.get(..width).unwrap_or(rest)))
+        let found = rest.get(..4).unwrap_or(rest).utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+        Refusal::at(start, Problem::Character { what, found: found.unwrap_or(char::REPLACEMENT_CHARACTER) })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it ends the arms of functions that can fail")]
@@ -515,10 +520,11 @@ mod tests {
         let mut lexer = Lexer::new(text);
         let mut kinds = Vec::new();
         loop {
-            match lexer.next()?.kind {
-                Kind::End => return Ok(kinds),
-                kind => kinds.push(kind),
+            let kind = lexer.next()?.kind;
+            if kind == Kind::End {
+                return Ok(kinds);
             }
+            kinds.push(kind);
         }
     }
 
@@ -529,7 +535,7 @@ mod tests {
             if token.kind == Kind::End {
                 break;
             }
-            texts.push(&text[token.start..token.end]);
+            texts.push(text.get(token.start..token.end).expect("a token"));
         }
         texts
     }

@@ -10,6 +10,24 @@ use super::grammar::{Operand, Rewriter, Shape};
 use super::number;
 use super::token::{Keyword, Kind, Operator};
 
+/// How far a duration goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// One operand.
+    Operand,
+    /// All that operators connect.
+    Operators,
+}
+
+/// A parenthesis of a duration that is open.
+#[derive(Debug)]
+struct Waiting {
+    /// Whether a comma and a second duration come first.
+    comma: bool,
+    /// Levels that close with it.
+    levels: usize,
+}
+
 impl Rewriter<'_> {
     /// A range, or a subquery.
     pub(super) fn bracket(&mut self, operand: &mut Operand) -> Result<(), Refusal> {
@@ -66,11 +84,8 @@ impl Rewriter<'_> {
             _ => false,
         };
         let start = self.token.start;
-        let mut value = self.duration_operand(CONTEXT, EXPECTED)?;
-        if goes_on {
-            value = self.duration_operators(value, CONTEXT, EXPECTED)?;
-        }
-        let set = match value {
+        let extent = if goes_on { Extent::Operators } else { Extent::Operand };
+        let set = match self.duration(extent, CONTEXT, EXPECTED)? {
             Some(seconds) if number::is_out_of_range(seconds) => {
                 return Err(Refusal::form(start, "duration out of range"));
             }
@@ -102,7 +117,7 @@ impl Rewriter<'_> {
         if let Some(word) = word {
             self.write(word);
             self.advance()?;
-            self.empty_parens()?;
+            self.empty_parens("@", "timestamp")?;
         } else {
             let _sign = self.sign()?;
             if !matches!(self.token.kind, Kind::Number | Kind::Duration) {
@@ -156,47 +171,71 @@ impl Rewriter<'_> {
     /// A duration in brackets: more than nothing, if it is a plain one.
     fn positive_duration(&mut self, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
         let start = self.token.start;
-        let first = self.duration_operand(context, expected)?;
-        match self.duration_operators(first, context, expected)? {
+        match self.duration(Extent::Operators, context, expected)? {
             Some(seconds) if number::is_out_of_range(seconds) => Err(Refusal::form(start, "duration out of range")),
             Some(seconds) if seconds <= 0.0 => Err(Refusal::form(start, "duration must be greater than 0")),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// The operators of a duration whose first operand has been read. Returns the value if there is no operator.
-    fn duration_operators(
+    /// A duration: one operand of it, or as far as its operators go. Returns the value of a plain one.
+    fn duration(
         &mut self,
-        first: Option<f64>,
+        extent: Extent,
         context: &'static str,
         expected: &'static str,
     ) -> Result<Option<f64>, Refusal> {
-        let mut value = first;
-        while let Kind::Operator(operator) = self.token.kind
-            && operator.is_arithmetic()
-        {
-            let start = self.token.start;
-            self.require_expressions()?;
-            self.write(b" ");
-            self.write(operator.text().as_bytes());
-            self.write(b" ");
-            self.advance()?;
-            let right = self.duration_operand(context, expected)?;
-            let alone = self.token.kind != Kind::Operator(Operator::Pow);
-            if alone && right == Some(0.0) {
-                match operator {
-                    Operator::Div => return Err(Refusal::form(start, "division by zero")),
-                    Operator::Mod => return Err(Refusal::form(start, "modulo by zero")),
-                    _ => {}
+        let mut open: Vec<Waiting> = Vec::new();
+        let mut operator: Option<(Operator, usize)> = None;
+        let mut alone = true;
+        loop {
+            let Some(mut value) = self.duration_operand(&mut open, context, expected)? else {
+                operator = None;
+                continue;
+            };
+            loop {
+                if extent == Extent::Operand && open.is_empty() {
+                    return Ok(value);
                 }
+                self.refuse_zero(operator.take(), value)?;
+                if let Kind::Operator(next) = self.token.kind
+                    && next.is_arithmetic()
+                {
+                    self.require_expressions()?;
+                    self.write(b" ");
+                    self.write(next.text().as_bytes());
+                    self.write(b" ");
+                    operator = Some((next, self.token.start));
+                    alone = false;
+                    self.advance()?;
+                    break;
+                }
+                let Some(waiting) = open.last_mut() else {
+                    return Ok(value.filter(|_| alone));
+                };
+                if waiting.comma {
+                    waiting.comma = false;
+                    self.expect_in(Kind::Comma, context, expected)?;
+                    self.write(b", ");
+                    alone = true;
+                    break;
+                }
+                self.expect_in(Kind::RightParen, context, expected)?;
+                self.write(b")");
+                self.leave(waiting.levels);
+                open.pop();
+                value = None;
             }
-            value = None;
         }
-        Ok(value)
     }
 
-    /// One operand of a duration, with its signs. Returns the value of a plain one.
-    fn duration_operand(&mut self, context: &'static str, expected: &'static str) -> Result<Option<f64>, Refusal> {
+    /// One operand with its signs: nothing when it has just opened, otherwise its value if it is a plain one.
+    fn duration_operand(
+        &mut self,
+        open: &mut Vec<Waiting>,
+        context: &'static str,
+        expected: &'static str,
+    ) -> Result<Option<Option<f64>>, Refusal> {
         let mut negative = false;
         let mut levels: usize = 0;
         while let Some(sign) = self.sign()? {
@@ -205,65 +244,62 @@ impl Rewriter<'_> {
             negative ^= sign == Operator::Sub;
         }
         let token = self.token;
-        let value = match token.kind {
+        let pair = match token.kind {
             Kind::Number | Kind::Duration => {
                 let value = self.literal()?;
                 if number::is_out_of_range(value) {
                     return Err(Refusal::form(token.start, "duration out of range"));
                 }
-                Some(if negative { -value } else { value })
+                self.leave(levels);
+                return Ok(Some(Some(if negative { -value } else { value })));
             }
             Kind::Keyword(word @ (Keyword::Step | Keyword::Range)) => {
                 self.require_expressions()?;
                 self.write(if word == Keyword::Step { b"step" } else { b"range" });
                 self.advance()?;
-                self.empty_parens()?;
-                None
+                self.empty_parens(context, expected)?;
+                self.leave(levels);
+                return Ok(Some(None));
             }
             Kind::Keyword(word @ (Keyword::MaxOf | Keyword::MinOf)) => {
                 self.require_expressions()?;
                 self.write(if word == Keyword::MaxOf { b"max_of" } else { b"min_of" });
                 self.advance()?;
-                self.duration_in_parens(true, context, expected)?;
-                None
+                true
             }
             Kind::LeftParen => {
                 self.require_expressions()?;
-                self.duration_in_parens(false, context, expected)?;
-                None
+                false
             }
             _ => return Err(self.unexpected_in(context, expected)),
         };
-        self.leave(levels);
-        Ok(value)
-    }
-
-    /// One duration in parentheses, or a pair. The one place that calls itself, as deep as `limits.nesting`.
-    fn duration_in_parens(&mut self, pair: bool, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
-        self.enter()?;
         self.expect_in(Kind::LeftParen, context, expected)?;
         self.write(b"(");
-        let first = self.duration_operand(context, expected)?;
-        self.duration_operators(first, context, expected)?;
-        if pair {
-            self.expect_in(Kind::Comma, context, expected)?;
-            self.write(b", ");
-            let second = self.duration_operand(context, expected)?;
-            self.duration_operators(second, context, expected)?;
+        self.enter()?;
+        open.push(Waiting { comma: pair, levels: levels.saturating_add(1) });
+        Ok(None)
+    }
+
+    /// Prometheus divides what it can while it reads.
+    fn refuse_zero(&self, operator: Option<(Operator, usize)>, right: Option<f64>) -> Result<(), Refusal> {
+        // A power binds more tightly than the division in front of it.
+        if right != Some(0.0) || self.token.kind == Kind::Operator(Operator::Pow) {
+            return Ok(());
         }
-        self.expect_in(Kind::RightParen, context, expected)?;
-        self.write(b")");
-        self.leave(1);
-        Ok(())
+        match operator {
+            Some((Operator::Div, start)) => Err(Refusal::form(start, "division by zero")),
+            Some((Operator::Mod, start)) => Err(Refusal::form(start, "modulo by zero")),
+            _ => Ok(()),
+        }
     }
 
     fn expect_in(&mut self, kind: Kind, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
         if self.token.kind == kind { self.advance() } else { Err(self.unexpected_in(context, expected)) }
     }
 
-    fn empty_parens(&mut self) -> Result<(), Refusal> {
-        self.expect(Kind::LeftParen)?;
-        self.expect(Kind::RightParen)?;
+    fn empty_parens(&mut self, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
+        self.expect_in(Kind::LeftParen, context, expected)?;
+        self.expect_in(Kind::RightParen, context, expected)?;
         self.write(b"()");
         Ok(())
     }

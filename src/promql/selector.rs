@@ -89,6 +89,7 @@ impl Rewriter<'_> {
         Ok(Operand {
             shape: Shape::Vector,
             start,
+            height: 0,
             named: name.is_some(),
             beyond_name,
             offset: false,

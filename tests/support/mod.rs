@@ -14,6 +14,7 @@ pub(crate) mod protobuf;
 pub(crate) mod tokens;
 pub(crate) mod updated;
 pub(crate) mod upstream;
+pub(crate) mod verifier;
 
 use std::sync::LazyLock;
 use std::time::Duration;

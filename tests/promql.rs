@@ -1,0 +1,483 @@
+//! The PromQL core: what it writes, what it refuses, and that nothing gets past it.
+
+use std::fs;
+use std::path::Path;
+
+use prom_label_filter::promql::{
+    Dialect, ErrorClass, Feature, Matchers, PromqlError, ScopedExpr, ScopedSelector, TextLimits, scope_expression,
+    scope_selector,
+};
+use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+
+use crate::support::verifier::{verify, without};
+
+const ACCEPTED: &str = include_str!("corpus/promql.tsv");
+const SWITCHED: &str = include_str!("corpus/promql-switched.tsv");
+const REFUSED: &str = include_str!("corpus/promql-refused.tsv");
+const DEVIATIONS: &str = include_str!("corpus/promql-deviations.tsv");
+
+fn matchers(labels: &[(&str, &[&str])]) -> Matchers {
+    let label = |(name, values): &(&str, &[&str])| LabelScope {
+        name: LabelName::new(*name).expect("a label's name"),
+        scope: LabelValues::new(values.iter().map(|v| LabelValue::new(*v).expect("a value")).collect())
+            .map_or(Scope::Unrestricted, Scope::Values),
+    };
+    Matchers::new(&TenantScope::new(labels.iter().map(label).collect()).expect("a scope"))
+}
+
+fn tenant() -> Matchers {
+    matchers(&[("tenant", &["v"])])
+}
+
+fn unrestricted() -> Matchers {
+    matchers(&[("tenant", &[])])
+}
+
+fn everything_on() -> Dialect {
+    Dialect {
+        experimental_functions: Feature::On,
+        duration_expressions: Feature::On,
+        extended_range_selectors: Feature::On,
+        binop_fill_modifiers: Feature::On,
+        ..Dialect::default()
+    }
+}
+
+fn scope(text: impl AsRef<[u8]>) -> Result<ScopedExpr, PromqlError> {
+    scope_expression(text.as_ref(), &tenant(), &Dialect::default(), &TextLimits::default())
+}
+
+fn scope_all_on(text: impl AsRef<[u8]>) -> Result<ScopedExpr, PromqlError> {
+    scope_expression(text.as_ref(), &tenant(), &everything_on(), &TextLimits::default())
+}
+
+fn selector(text: impl AsRef<[u8]>) -> Result<ScopedSelector, PromqlError> {
+    scope_selector(text.as_ref(), &tenant(), &Dialect::default(), &TextLimits::default())
+}
+
+/// The rows of a table: two columns, comments begin with `# `.
+fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("# "))
+        .map(|line| line.split_once('\t').unwrap_or_else(|| panic!("two columns: {line}")))
+}
+
+#[test]
+fn every_position_and_every_spelling_is_written_as_the_table_says() {
+    for (input, output) in rows(ACCEPTED) {
+        assert_eq!(scope(input).as_ref().map(ScopedExpr::as_str), Ok(output), "{input}");
+        assert_eq!(scope_all_on(input).as_ref().map(ScopedExpr::as_str), Ok(output), "{input}");
+    }
+    for (input, output) in rows(SWITCHED) {
+        assert_eq!(scope_all_on(input).as_ref().map(ScopedExpr::as_str), Ok(output), "{input}");
+    }
+}
+
+#[test]
+fn what_no_table_can_hold_is_written_as_well() {
+    for (input, output) in [
+        (&b"\tup\t+\r\n up"[..], r#"up{tenant="v"} + up{tenant="v"}"#),
+        (b"up # a \"comment\" { ' `\n", r#"up{tenant="v"}"#),
+        (b"up{ # }\n  job=\"a\" # ,\n}", r#"up{job="a",tenant="v"}"#),
+        (b"up # ends at a carriage return\r+ down", r#"up{tenant="v"} + down{tenant="v"}"#),
+        (b"up # \r\n # \xff\xc3 again\n", r#"up{tenant="v"}"#),
+        (b"up[5m # range\n]", r#"up{tenant="v"}[5m]"#),
+        (b"up{a=`b\nc`}", r#"up{a="b\nc",tenant="v"}"#),
+        (b"up{a='b\tc\r'}", r#"up{a="b\tc\r",tenant="v"}"#),
+        (b"sum # c\n by # d\n (job) (up)", r#"sum by (job) (up{tenant="v"})"#),
+        (b"fill # c\n + fill", r#"fill{tenant="v"} + fill{tenant="v"}"#),
+    ] {
+        assert_eq!(scope(input).as_ref().map(ScopedExpr::as_str), Ok(output), "{input:?}");
+    }
+}
+
+#[test]
+fn what_is_not_promql_is_refused_in_the_words_of_prometheus() {
+    for (input, message) in rows(REFUSED) {
+        let error = scope(input).expect_err(input);
+        assert_eq!(error.to_string(), message, "{input}");
+        assert_eq!(error.class(), ErrorClass::BadData, "{input}");
+    }
+    for (input, message) in [
+        (&b""[..], "unknown position: parse error: no expression found in input"),
+        (b" ", "1:2: parse error: no expression found in input"),
+        (b"# only a comment", "1:17: parse error: no expression found in input"),
+        (b"up\xff", "1:3: parse error: unexpected character: '\u{fffd}'"),
+        (b"{a=\"\xff\"}", "1:4: parse error: invalid UTF-8 rune"),
+        (b"{a=`\xc3`}", "1:4: parse error: invalid UTF-8 rune"),
+        (b"{a=\"b\n\"}", "1:4: parse error: unterminated quoted string"),
+        (b"up\n  [\n5m # c\n] +", "4:4: parse error: unexpected end of input"),
+        (b"up[ # c\n 5m]", "1:5: parse error: unexpected character in duration expression: '#'"),
+        (b"\xef\xbb\xbfup", "1:1: parse error: unexpected character: '\\u{feff}'"),
+    ] {
+        assert_eq!(scope(input).expect_err("not PromQL").to_string(), message, "{input:?}");
+    }
+}
+
+#[test]
+fn several_values_and_labels_are_written_in_order() {
+    let matchers = matchers(&[("tenant", &["v2", "v.1"]), ("a.b", &["x\""])]);
+    let scoped = |text: &str| {
+        let limits = TextLimits::default();
+        scope_expression(text.as_bytes(), &matchers, &Dialect::default(), &limits).expect(text).into_string()
+    };
+    assert_eq!(scoped("up"), r#"up{tenant=~"v\\.1|v2","a.b"="x\""}"#);
+    assert_eq!(scoped("absent(up{a='b'})"), r#"absent(up{tenant=~"v\\.1|v2","a.b"=~"x\"",a="b"})"#);
+}
+
+#[test]
+fn without_a_restriction_everything_is_checked_and_nothing_put_in() {
+    let scoped = |text: &str| {
+        let limits = TextLimits::default();
+        scope_expression(text.as_bytes(), &unrestricted(), &everything_on(), &limits)
+    };
+    for (input, output) in [
+        ("up", "up"),
+        ("up{}", "up"),
+        (" sum by(a)(up{a='b'}) ", r#"sum by (a) (up{a="b"})"#),
+        ("absent(up{a='b'})", r#"absent(up{a="b"})"#),
+        ("info(up)", "info(up)"),
+        ("info(up, {})", "info(up, {})"),
+        ("info(up, {__name__='x'})", r#"info(up, {__name__="x"})"#),
+    ] {
+        assert_eq!(scoped(input).as_ref().map(ScopedExpr::as_str), Ok(output), "{input}");
+    }
+    for text in ["{}", "{a=''}", "up up", "info(up, down)", "info(up, ({a='b'}))", "info(up, {a='b'}, 1)", "nofunc(up)"]
+    {
+        assert!(scoped(text).is_err(), "{text}");
+    }
+    assert_eq!(ScopedSelector::bare(&unrestricted()), None);
+}
+
+#[test]
+fn info_is_refused_unless_its_second_argument_restricts_it() {
+    for text in [
+        "info(up)",
+        "info()",
+        "info(up, {__name__='target_info'})",
+        "info(up, {'target_info'})",
+        "info(up, {})",
+        "info(up, target_info{a='b'})",
+        "info(up, ({a='b'}))",
+        "info(up, +{a='b'})",
+        "info(up, {a='b'} or {a='c'})",
+        "info(up, {a='b'}[5m])",
+        "info(up, {a='b'}, {a='b'})",
+        "info(up, 'a')",
+    ] {
+        assert_eq!(scope_all_on(text).expect_err(text).class(), ErrorClass::BadData, "{text}");
+    }
+}
+
+#[test]
+fn functions_are_an_allow_list_that_the_operator_extends() {
+    let mut dialect = Dialect::default();
+    dialect.extra_functions.extend(["median_of".to_owned(), "mad_over_time".to_owned(), "info".to_owned()]);
+    let scoped = |text: &str| scope_expression(text.as_bytes(), &tenant(), &dialect, &TextLimits::default());
+    assert_eq!(scoped("median_of(up)").expect("known").as_str(), r#"median_of(up{tenant="v"})"#);
+    assert!(scoped("mad_over_time(up[5m])").is_ok());
+    assert!(scoped("info(up, {a='b'})").is_ok());
+    assert!(scoped("info(up)").is_err(), "its rule holds however it was switched on");
+    assert!(scoped("Median_of(up)").is_err());
+    assert!(scoped("sort_by_label(up, 'a')").is_err());
+}
+
+#[test]
+fn expressions_of_durations_can_be_switched_off() {
+    let dialect = Dialect { duration_expressions: Feature::Off, ..Dialect::default() };
+    let scoped = |text: &str| scope_expression(text.as_bytes(), &tenant(), &dialect, &TextLimits::default());
+    for text in ["up[5m]", "up[300:+5]", "up offset -5m"] {
+        assert!(scoped(text).is_ok(), "{text}");
+    }
+    for text in ["up[5m*2]", "up[(5m)]", "up[step()]", "up offset (5m)", "up offset max_of(1m, 2m)", "up[5m:range()]"] {
+        assert!(scoped(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn match_takes_one_selector_and_nothing_else() {
+    for (input, output) in [
+        ("up", r#"up{tenant="v"}"#),
+        (" {job='a'} # c", r#"{job="a",tenant="v"}"#),
+        ("{'metric.name'}", r#"{"metric.name",tenant="v"}"#),
+        ("sum{a='b'}", r#"sum{a="b",tenant="v"}"#),
+        ("by", r#"by{tenant="v"}"#),
+        // Only expressions mind a second name.
+        ("up{__name__='down'}", r#"up{__name__="down",tenant="v"}"#),
+        ("up{'down'}", r#"up{"down",tenant="v"}"#),
+    ] {
+        let scoped = selector(input).expect(input);
+        assert_eq!(scoped.as_str(), output);
+        assert_eq!(scoped.selectors(), 1);
+    }
+    for text in [
+        "",
+        "up[5m]",
+        "(up)",
+        "up offset 5m",
+        "up @ 1",
+        "-up",
+        "up + up",
+        "up up",
+        "1",
+        "'a'",
+        "sum(up)",
+        "rate(up[5m])",
+        "up,down",
+        "up{a='b'}{c='d'}",
+        "up)",
+        "bool",
+        "on",
+        "{a='b' or c='d'}",
+    ] {
+        assert!(selector(text).is_err(), "{text}");
+    }
+    for text in ["{}", "{x=''}", "{x=~'.*'}", "{x!='a'}", "{''}"] {
+        let error = selector(text).expect_err(text);
+        assert_eq!(error.to_string(), "match[] must contain at least one non-empty matcher");
+        assert_eq!(error.class(), ErrorClass::BadData);
+    }
+    assert_eq!(selector("").expect_err("empty").to_string(), "unknown position: parse error: unexpected end of input");
+    let bare = ScopedSelector::bare(&tenant()).expect("a restriction");
+    assert_eq!((bare.as_str(), bare.selectors()), (r#"{tenant="v"}"#, 1));
+}
+
+#[test]
+fn another_parser_finds_the_matcher_at_every_selector() {
+    let mut read = 0;
+    for (input, _) in rows(ACCEPTED).chain(rows(SWITCHED)) {
+        // Inputs with a matcher of the same label are for the exact table.
+        if input.contains("tenant") {
+            continue;
+        }
+        let scoped = scope_all_on(input).expect(input);
+        if let Some(seen) = verify(scoped.as_str(), "tenant", "v") {
+            assert_eq!(seen.wrong, Vec::<String>::new(), "{input}");
+            assert_eq!(seen.selectors, scoped.selectors(), "{input}");
+            read += 1;
+        }
+    }
+    assert!(read > 80, "the other parser has read {read} only");
+}
+
+#[test]
+fn taking_the_matcher_out_again_leaves_what_was_asked() {
+    let mut compared = 0;
+    for (input, _) in rows(ACCEPTED) {
+        if input.contains("tenant") {
+            continue;
+        }
+        let plain = promql_parser::parser::parse(input).map(|tree| tree.to_string());
+        let output = scope(input).expect(input).into_string();
+        if let (Ok(plain), Some(left)) = (plain, without(&output, "tenant", "v")) {
+            assert_eq!(left, plain, "{input}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 70, "the other parser has read {compared} only");
+}
+
+#[test]
+fn scoping_twice_means_the_same_as_scoping_once() {
+    for (input, _) in rows(ACCEPTED).chain(rows(SWITCHED)) {
+        let once = scope_all_on(input).expect(input);
+        let twice = scope_all_on(once.as_str()).expect(input);
+        assert_eq!(twice.selectors(), once.selectors(), "{input}");
+        // Our matcher twice is our matcher: with one of the two gone, the texts are the same.
+        let merged = twice
+            .as_str()
+            .replace(r#"tenant="v",tenant="v""#, r#"tenant="v""#)
+            .replace(r#"tenant=~"v",tenant=~"v""#, r#"tenant=~"v""#);
+        let merged_once = once.as_str().replace(r#"tenant="v",tenant="v""#, r#"tenant="v""#);
+        if !input.contains("tenant") {
+            assert_eq!(merged, merged_once, "{input}");
+        }
+    }
+}
+
+fn with_limits(text: &str, limits: TextLimits) -> Result<ScopedExpr, PromqlError> {
+    scope_expression(text.as_bytes(), &tenant(), &everything_on(), &limits)
+}
+
+fn assert_limit(result: Result<ScopedExpr, PromqlError>, key: &str, number: usize) {
+    let error = result.expect_err(key);
+    assert_eq!(error.class(), ErrorClass::Limit);
+    assert!(error.to_string().ends_with(&format!("exceeds `limits.{key}` of {number}")), "{error}");
+}
+
+#[test]
+fn limits_hold_at_their_edges_and_name_themselves() {
+    let default = TextLimits::default();
+    let limits = TextLimits { query_bytes: 5, ..default };
+    assert!(with_limits("up+up", limits).is_ok());
+    assert_limit(with_limits("up+ up", limits), "query_bytes", 5);
+
+    let limits = TextLimits { output_bytes: 14, ..default };
+    assert!(with_limits("up", limits).is_ok());
+    assert_limit(with_limits("upp", limits), "output_bytes", 14);
+    assert_limit(with_limits(r#""123456789 123456""#, limits), "output_bytes", 14);
+
+    let limits = TextLimits { selectors: 3, ..default };
+    assert!(with_limits("a+b+c", limits).is_ok());
+    assert_limit(with_limits("a+b+c+d", limits), "selectors", 3);
+}
+
+#[test]
+fn every_kind_of_nesting_counts() {
+    let limits = TextLimits { nesting: 3, ..TextLimits::default() };
+    for (three, four) in [
+        ("(((up)))", "((((up))))"),
+        ("abs(abs(abs(up)))", "abs(abs(abs(abs(up))))"),
+        ("sum(sum(sum(up)))", "sum(sum(sum(sum(up))))"),
+        ("---up", "----up"),
+        ("up[5m:][5m:][5m:]", "up[5m:][5m:][5m:][5m:]"),
+        ("up[(((5m)))]", "up[((((5m))))]"),
+        ("up[---5m*-1]", "up[----5m]"),
+        ("up[max_of(1, (-1))]", "up[max_of(1, ((-1)))]"),
+        ("-(up)[5m:]", "-(-up)[5m:][5m:]"),
+        ("up offset (((1m)))", "up offset ((((1m))))"),
+        ("topk(1, sum(-up))", "topk(1, sum(-(up)))"),
+    ] {
+        // Whether a range must be positive is not the matter here.
+        let three = with_limits(three, limits);
+        assert!(!matches!(three, Err(PromqlError::TooLarge { .. })), "{three:?}");
+        assert_limit(with_limits(four, limits), "nesting", 3);
+    }
+    // Levels close again: what stands side by side is not inside each other.
+    let flat = vec!["-(((up)))[5m:]"; 100].join(" + ");
+    assert!(with_limits(&flat, TextLimits { nesting: 5, ..limits }).is_ok());
+    let arguments = format!("label_join(--up, {})", vec!["((('a')))"; 100].join(", "));
+    assert!(with_limits(&arguments, TextLimits { nesting: 4, ..limits }).is_ok());
+}
+
+#[test]
+fn long_chains_are_flat() {
+    let wide = TextLimits { query_bytes: usize::MAX, output_bytes: usize::MAX, selectors: usize::MAX, nesting: 200 };
+    for operator in ["+", "^", " and ", "== bool ", "*-"] {
+        let text = vec!["up"; 10_000].join(operator);
+        assert_eq!(with_limits(&text, wide).expect(operator).selectors(), 10_000);
+    }
+    let labels = vec!["a"; 10_000].join(",");
+    assert!(with_limits(&format!("sum by ({labels}) (up)"), wide).is_ok());
+    let matchers = vec!["a=\"b\""; 10_000].join(",");
+    assert!(with_limits(&format!("up{{{matchers}}}"), wide).is_ok());
+    let arguments = vec!["up"; 10_000].join(",");
+    assert!(with_limits(&format!("label_join({arguments})"), wide).is_ok());
+    assert!(with_limits(&format!("up[1{}]", "+1".repeat(10_000)), wide).is_ok());
+    assert!(with_limits(&format!("up{}", " offset 0s".repeat(10_000)), wide).is_ok());
+    assert!(with_limits(&"#\n".repeat(10_000), wide).is_err());
+    assert!(with_limits(&format!("{}up", " ".repeat(60_000)), wide).is_ok());
+}
+
+#[test]
+fn what_nests_too_deeply_is_refused_however_deep() {
+    let wide = TextLimits { query_bytes: usize::MAX, output_bytes: usize::MAX, ..TextLimits::default() };
+    for (open, close) in
+        [("(", ")"), ("abs(", ")"), ("sum by (a) (", ")"), ("-", ""), ("", "[5m:]"), ("(-", ")[5m:] offset 1m")]
+    {
+        let text = format!("{}up{}", open.repeat(4_000), close.repeat(4_000));
+        assert_limit(with_limits(&text, wide), "nesting", 200);
+    }
+    for (open, close) in [("(", ")"), ("-", ""), ("max_of(1,", ")"), ("-(", ")")] {
+        let text = format!("up[{}1{}]", open.repeat(4_000), close.repeat(4_000));
+        assert_limit(with_limits(&text, wide), "nesting", 200);
+    }
+    let deep = TextLimits { nesting: 1_000, ..wide };
+    assert!(with_limits(&format!("up[{}1{}]", "(".repeat(1_000), ")".repeat(1_000)), deep).is_ok());
+}
+
+#[test]
+fn many_patterns_cost_no_more_than_a_few() {
+    let matchers = vec![r#"a=~"(\\w?){500}""#; 2_000].join(",");
+    let limits = TextLimits { query_bytes: usize::MAX, ..TextLimits::default() };
+    assert!(with_limits(&format!("{{{matchers}}}"), limits).is_ok());
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    let wide = TextLimits::default();
+    for byte in 0..=255_u8 {
+        for text in
+            [vec![byte; 65_536], [&b"up{a=\""[..], &[byte; 100], b"\"}"].concat(), [b"up", &[byte; 3][..]].concat()]
+        {
+            let _ = scope_expression(&text, &tenant(), &everything_on(), &wide);
+            let _ = scope_selector(&text, &tenant(), &everything_on(), &wide);
+        }
+    }
+    for piece in ["up[", "{a=", "sum by(", "\\\"", "\"\\", "`", "#", "0x", "1_", "1e", "- ", "@ ", "offset ", "[5m:"] {
+        let _ = scope_all_on(piece.repeat(4_000));
+    }
+}
+
+#[test]
+fn no_truncation_makes_it_panic() {
+    for (input, _) in rows(ACCEPTED).chain(rows(SWITCHED)).chain(rows(REFUSED)) {
+        for end in 0..input.len() {
+            let _ = scope_all_on(&input.as_bytes()[..end]);
+            let _ = selector(&input.as_bytes()[..end]);
+        }
+    }
+}
+
+/// The deviations: what, and why, by expression.
+fn deviations() -> Vec<(String, &'static str)> {
+    DEVIATIONS
+        .lines()
+        .filter(|line| !line.starts_with("# ") && !line.is_empty())
+        .map(|line| {
+            let mut columns = line.splitn(3, '\t');
+            let expression = columns.next().and_then(|c| serde_json::from_str(c).ok()).expect("a JSON string");
+            let what = columns.next().expect("what deviates");
+            assert!(matches!(what, "accepted" | "refused"), "{line}");
+            assert!(columns.next().is_some_and(|reason| !reason.is_empty()), "no reason: {line}");
+            (expression, what)
+        })
+        .collect()
+}
+
+#[test]
+fn the_deviations_are_what_they_are_said_to_be() {
+    for (expression, what) in deviations() {
+        assert_eq!(scope_all_on(&expression).is_ok(), what == "accepted", "{expression}");
+    }
+}
+
+/// Needs `PLF_CORPUS`, the folder with Prometheus's own expressions.
+#[test]
+fn prometheus_own_expressions_are_accepted_or_refused_as_there() {
+    let Ok(folder) = std::env::var("PLF_CORPUS") else { return };
+    let corpus = fs::read_to_string(Path::new(&folder).join("prometheus-3.14.jsonl")).expect("the corpus");
+    let deviations = deviations();
+    let mut met = 0;
+    let (mut read, mut total) = (0, 0);
+    let mut wrong = Vec::new();
+    for line in corpus.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let expression = entry["expr"].as_str().expect("an expression");
+        let expected = entry["expect"].as_str().expect("what is expected");
+        let scoped = scope_all_on(expression);
+        let deviates = deviations.iter().find(|(e, _)| e == expression);
+        met += usize::from(deviates.is_some());
+        match (expected, &scoped, deviates) {
+            ("ok", Ok(_), None) | ("err", Err(_), None) | ("unknown", _, None) => {}
+            ("ok", Err(_), Some((_, "refused"))) | ("err", Ok(_), Some((_, "accepted"))) => {}
+            _ => wrong.push(format!("{expected}: {expression}: {scoped:?}")),
+        }
+        if let Ok(scoped) = scoped {
+            total += 1;
+            if let Some(seen) = verify(scoped.as_str(), "tenant", "v") {
+                read += 1;
+                if !seen.wrong.is_empty() || seen.selectors != scoped.selectors() {
+                    wrong.push(format!("{expression}: {seen:?} of {}", scoped.selectors()));
+                }
+            }
+        }
+        for end in 0..expression.len() {
+            let _ = scope_all_on(&expression.as_bytes()[..end]);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(met >= deviations.len(), "a deviation is not in the corpus");
+    assert!(read * 10 > total * 7, "the other parser has read {read} of {total} only");
+}
