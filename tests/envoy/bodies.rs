@@ -127,6 +127,24 @@ fn an_http_2_request_that_is_reset_passes_nothing() {
 }
 
 #[test]
+fn a_form_refused_after_its_head_went_on_shows_the_upstream_no_query_and_no_body() {
+    let bench = bench();
+    for listener in ["plain", "h2"] {
+        for bad in ["query=up%7B&secret=1", "query=up&query=down", "query=up;secret"] {
+            let request = tenant(post("/api/v1/query?limit=2&secret=1", bad));
+            let mut connection = Connection::open(bench.port(listener));
+            connection.write(&request.head_bytes());
+            let begun = bench.upstream.begun(&request);
+            assert_eq!((begun.path(), begun.raw_query()), ("/api/v1/query".into(), String::new()));
+            connection.write(bad.as_bytes());
+            assert_refusal(&connection.read("POST"), 400, BAD_DATA, bad);
+            bench.nothing_told(&request);
+            assert!(!bench.upstream.ended(&request).everything().contains("secret"));
+        }
+    }
+}
+
+#[test]
 fn a_client_that_leaves_in_the_middle_of_its_form_passes_nothing() {
     let bench = bench();
     let request = tenant(post("/api/v1/query?limit=2", "query=up&time=1"));

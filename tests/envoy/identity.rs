@@ -42,6 +42,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         )
         .jwt(),
         Listener::new("metadata", metadata.clone()).metadata(json!({"tenant": "of-listener"})).virtual_hosts(routes()),
+        Listener::new("fickle-route", metadata.clone()).virtual_hosts(fickle_routes()),
         Listener::new("no-metadata", metadata),
         Listener::new(
             "deep-metadata",
@@ -73,6 +74,18 @@ fn routes() -> Value {
     host["metadata"] = filter_metadata(json!({"tenant": "of-host"}));
     let other = virtual_host("other", "*", json!([with("/api/v1/query", json!("of-route")), bare("/api/v1/labels")]));
     json!([host, other])
+}
+
+/// A route that is chosen by a parameter that the module removes: what goes on is routed by the other one.
+fn fickle_routes() -> Value {
+    let named = |tenant: &str| {
+        let mut route = route("upstream");
+        route["metadata"] = filter_metadata(json!({"tenant": tenant}));
+        route
+    };
+    let mut by_parameter = named("a");
+    by_parameter["match"]["query_parameters"] = json!([{"name": "custom", "present_match": true}]);
+    json!([virtual_host("all", "*", json!([by_parameter, named("b")]))])
 }
 
 fn bench() -> InUse<'static> {
@@ -317,6 +330,37 @@ fn metadata_that_is_nowhere_refuses() {
     let bench = bench();
     bench.refused("no-metadata", &up(), 403, OURS);
     bench.refused("no-metadata", &post("/api/v1/query", "query=up"), 403, OURS);
+}
+
+#[test]
+fn an_answer_from_a_route_that_names_another_tenant_is_502() {
+    let bench = bench();
+    let ask = |request: Request| {
+        let response = bench.send("fickle-route", &request);
+        (response, bench.arrived(&request))
+    };
+    let (response, recorded) = ask(get("/api/v1/query?query=up&custom=1"));
+    assert_refusal(&response, 502, OURS, "another route");
+    assert_eq!(read(&only(&recorded.url_parameters(), "query")), [exactly("tenant", "a")]);
+    let (response, recorded) = ask(post("/api/v1/query?custom=1", "query=up"));
+    assert_refusal(&response, 502, OURS, "another route for a form");
+    assert_eq!(read(&only(&recorded.form_parameters(), "query")), [exactly("tenant", "a")]);
+    let (response, recorded) = ask(get("/api/v1/query?query=up"));
+    assert_eq!(response.status, 200);
+    assert_eq!(read(&only(&recorded.url_parameters(), "query")), [exactly("tenant", "b")]);
+}
+
+#[test]
+fn refusals_are_logged_without_tokens_and_queries() {
+    let bench = bench();
+    let secret = token(&json!({"tenants": 7, "name": "somebody"}));
+    bench.refused("claim", &get("/api/v1/query?query=confidential").bearer(&secret), 403, OURS);
+    bench.refused("header", &get("/api/v1/query?query=confidential").header("x-tenant", b"hush\xff"), 403, OURS);
+    let log = bench.envoy.log();
+    assert!(log.contains("refused"), "{log}");
+    for word in secret.split('.').chain(["confidential", "hush"]) {
+        assert!(!log.contains(word), "`{word}` is in the log");
+    }
 }
 
 #[test]
