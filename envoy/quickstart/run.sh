@@ -49,16 +49,31 @@ start() {
 # What a log says last about an error, cut to a line's length.
 last_error() { grep -Ei 'critical|error' "$demo/$1.log" | tail -n 1 | cut -c 1-300 | sed 's/^/: /'; }
 
-# await WHAT NAME PID CHECK...: until CHECK succeeds; ends the demo when the process has gone, or after 30 s.
-await() {
-    local what=$1 name=$2 pid=$3
-    shift 3
+# comes_up PID CHECK...: until CHECK succeeds; fails when the process has gone, or after 30 s.
+comes_up() {
+    local pid=$1
+    shift
     for _ in $(seq 150); do
         if "$@" >/dev/null 2>&1; then return; fi
-        kill -0 "$pid" 2>/dev/null || fail "$what did not start$(last_error "$name"); see $demo/$name.log"
+        kill -0 "$pid" 2>/dev/null || return 1
         sleep 0.2
     done
-    fail "waited 30 s in vain for $what; see $demo/$name.log"
+    return 1
+}
+
+# serve WHAT NAME URL COMMAND...: starts COMMAND and waits until URL answers. The demo's ports lie where the system takes the
+# ports of outgoing connections from, and one that has just ended holds its port for a minute: then it is tried again.
+serve() {
+    local what=$1 name=$2 url=$3 try
+    shift 3
+    for try in $(seq 35); do
+        start "$name" "$@"
+        if comes_up "$started" curl -sf --max-time 5 "$url"; then return; fi
+        grep -qi 'address already in use' "$demo/$name.log" || break
+        [ "$try" -gt 1 ] || say "a connection that has just ended holds a port of $what: trying again for a minute"
+        sleep 2
+    done
+    fail "$what did not start$(last_error "$name"); see $demo/$name.log"
 }
 
 # Scrapes that arrived: two teams with two targets each, and one target of nobody.
@@ -84,20 +99,20 @@ say "making a key and four tokens in $demo"
 envoy/quickstart/tokens.sh "$demo" 2>"$demo/tokens.log" || fail "openssl could not make the tokens; see $demo/tokens.log"
 
 say "starting Prometheus on 127.0.0.1:39093"
-start prometheus "$prometheus" --config.file=envoy/quickstart/prometheus.yml --storage.tsdb.path="$demo/prometheus" \
+serve Prometheus prometheus 127.0.0.1:39093/-/ready \
+    "$prometheus" --config.file=envoy/quickstart/prometheus.yml --storage.tsdb.path="$demo/prometheus" \
     --web.listen-address=127.0.0.1:39093
 prometheus_pid=$started
-await "Prometheus" prometheus "$prometheus_pid" curl -sf --max-time 5 127.0.0.1:39093/-/ready
 
 say "starting Envoy on 127.0.0.1:39090 (token), :39091 (fruit), :39092 (veggie)"
 # Other Envoys on this machine are none of its business, hence no hot restart.
-start envoy "$envoy" -c envoy/quickstart/envoy.yaml --disable-hot-restart --concurrency 2 \
+serve Envoy envoy 127.0.0.1:39094/ready \
+    "$envoy" -c envoy/quickstart/envoy.yaml --disable-hot-restart --concurrency 2 \
     --log-level warning --component-log-level wasm:info
 envoy_pid=$started
-await "Envoy" envoy "$envoy_pid" curl -sf --max-time 5 127.0.0.1:39094/ready
 
 say "waiting for Prometheus to scrape its five targets"
-await "five targets that are up" prometheus "$prometheus_pid" five_targets_are_up
+comes_up "$prometheus_pid" five_targets_are_up || fail "waited 30 s in vain for five targets that are up; see $demo/prometheus.log"
 
 # --- requests and their answers ---
 
