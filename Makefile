@@ -114,9 +114,9 @@ $(MODULE): $(SOURCES)
 	@echo "$@: $$(wc -c <$@) bytes"
 
 # For the tests: a module that traps when a request asks for it. In a directory of its own, since cargo writes the modules of
-# both feature sets to the same file; that directory starts as a copy, which spares the second build of the libraries.
+# both feature sets to the same file; that directory is a copy each time, which spares the second build of the libraries.
 $(TRAP_MODULE): $(MODULE)
-	[ -d target/wasm-trap ] || cp -a target/wasm target/wasm-trap
+	rm -rf target/wasm-trap && cp -a target/wasm target/wasm-trap
 	CARGO_TARGET_DIR=target/wasm-trap .ci/cargo wasm build --locked --release --lib --features danger_test_trap
 	cp target/wasm-trap/wasm32-wasip1/release/prom_label_filter.wasm $@
 
