@@ -82,13 +82,16 @@ lint-shell:
 	.ci/setup debian shellcheck
 	shellcheck $(SCRIPTS)
 
-# Building cargo-deny takes longer than everything else together: it runs where it is.
+# Building cargo-deny takes minutes: it runs where it is. The advisories need their database from the net.
 .PHONY: lint-deny
 lint-deny:
-	@if .ci/cargo native deny --version >/dev/null 2>&1; then \
-		.ci/cargo native deny --all-features --config .deny.toml check; \
-	else \
+	@if ! cargo-deny --version >/dev/null 2>&1; then \
 		echo "lint: no cargo-deny, dependencies not checked: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)"; \
+	elif cargo-deny --config .deny.toml fetch db >/dev/null 2>&1; then \
+		cargo-deny --config .deny.toml --all-features check; \
+	else \
+		echo "lint: no advisory database, advisories not checked"; \
+		cargo-deny --config .deny.toml --all-features check bans licenses sources; \
 	fi
 
 .PHONY: format
@@ -114,9 +117,9 @@ $(MODULE): $(SOURCES)
 	@echo "$@: $$(wc -c <$@) bytes"
 
 # For the tests: a module that traps when a request asks for it. In a directory of its own, since cargo writes the modules of
-# both feature sets to the same file; that directory starts as a copy, which spares the second build of the libraries.
+# both feature sets to the same file; that directory is a copy each time, which spares the second build of the libraries.
 $(TRAP_MODULE): $(MODULE)
-	[ -d target/wasm-trap ] || cp -a target/wasm target/wasm-trap
+	rm -rf target/wasm-trap && cp -a target/wasm target/wasm-trap
 	CARGO_TARGET_DIR=target/wasm-trap .ci/cargo wasm build --locked --release --lib --features danger_test_trap
 	cp target/wasm-trap/wasm32-wasip1/release/prom_label_filter.wasm $@
 
