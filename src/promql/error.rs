@@ -240,11 +240,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What the reading code returns: small, because it stands in every frame and every result.
+/// What the reading code returns. It is one pointer, so that a result fits a register: results are returned for every
+/// token, and nearly all of them are good.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) struct Refusal(Box<Reason>);
+
+#[derive(Debug)]
+enum Reason {
     /// A problem at a byte of the text.
-    At(usize, Box<Problem>),
+    At(usize, Problem),
     /// A selector of `match[]` selects everything.
     EmptyMatch,
     /// Something is too large.
@@ -255,7 +259,7 @@ impl Refusal {
     /// A problem at the byte at `offset`.
     #[cold]
     pub(super) fn at(offset: usize, problem: Problem) -> Self {
-        Self::At(offset, Box::new(problem))
+        Self(Box::new(Reason::At(offset, problem)))
     }
 
     /// A form that is wrong at the byte at `offset`.
@@ -264,12 +268,24 @@ impl Refusal {
         Self::at(offset, Problem::Form(what))
     }
 
+    /// A selector of `match[]` selects everything.
+    #[cold]
+    pub(super) fn empty_match() -> Self {
+        Self(Box::new(Reason::EmptyMatch))
+    }
+
+    /// Something is larger than `limit` allows.
+    #[cold]
+    pub(super) fn too_large(limit: LimitKey, allowed: usize) -> Self {
+        Self(Box::new(Reason::TooLarge(limit, allowed)))
+    }
+
     /// The error for the client, with the place in `text`.
     pub(super) fn into_error(self, text: &[u8]) -> PromqlError {
-        match self {
-            Self::At(offset, problem) => PromqlError::Parse { position: Position::of(text, offset), problem: *problem },
-            Self::EmptyMatch => PromqlError::EmptyMatch,
-            Self::TooLarge(limit, allowed) => PromqlError::TooLarge { limit, allowed },
+        match *self.0 {
+            Reason::At(offset, problem) => PromqlError::Parse { position: Position::of(text, offset), problem },
+            Reason::EmptyMatch => PromqlError::EmptyMatch,
+            Reason::TooLarge(limit, allowed) => PromqlError::TooLarge { limit, allowed },
         }
     }
 }

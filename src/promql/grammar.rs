@@ -11,19 +11,17 @@
 use super::error::{LimitKey, Problem, Refusal, shown};
 use super::functions::{Function, function};
 use super::lexer::Lexer;
-use super::matcher::{Matchers, push_literal, string_value};
+use super::matcher::{Matchers, push_literal};
 use super::number;
 use super::pattern::Patterns;
 use super::selector::Place;
-use super::token::{Aggregator, Keyword, Kind, Operator, Token};
+use super::token::{Aggregator, Keyword, Kind, Token};
 use super::{Dialect, Feature, TextLimits};
 
 /// Reads one text and writes another.
 #[derive(Debug)]
 pub(super) struct Rewriter<'a> {
-    lexer: Lexer<'a>,
-    /// The token that is to be read next.
-    pub(super) token: Token,
+    pub(super) lexer: Lexer<'a>,
     /// What has been written: UTF-8, as everything that the lexer lets through is.
     pub(super) out: Vec<u8>,
     pub(super) matchers: &'a Matchers,
@@ -137,15 +135,14 @@ impl<'a> Rewriter<'a> {
         limits: &'a TextLimits,
     ) -> Result<Self, Refusal> {
         if text.len() > limits.query_bytes {
-            return Err(Refusal::TooLarge(LimitKey::QueryBytes, limits.query_bytes));
+            return Err(Refusal::too_large(LimitKey::QueryBytes, limits.query_bytes));
         }
         let mut lexer = Lexer::new(text);
-        let token = lexer.next()?;
+        lexer.advance()?;
         // Room for the text and a few matchers; more selectors let it grow.
         let room = text.len().saturating_add(matchers.plain().len().saturating_mul(4)).saturating_add(16);
         Ok(Self {
             lexer,
-            token,
             out: Vec::with_capacity(room),
             matchers,
             dialect,
@@ -159,7 +156,7 @@ impl<'a> Rewriter<'a> {
 
     /// A whole expression, to the end of the text.
     pub(super) fn expression(&mut self) -> Result<(), Refusal> {
-        if self.token.kind == Kind::End {
+        if self.lexer.token.kind == Kind::End {
             return Err(Refusal::at(self.lexer.text().len(), Problem::NoExpression));
         }
         let mut frames: Vec<Frame> = Vec::new();
@@ -168,21 +165,21 @@ impl<'a> Rewriter<'a> {
             let Some(mut operand) = self.operand(&mut frames, &mut chain)? else { continue };
             loop {
                 self.postfixes(&mut operand)?;
-                if let Kind::Operator(operator) = self.token.kind {
+                if let Kind::Operator(operator) = self.lexer.token.kind {
                     self.leave(chain.signs);
                     chain = Chain { signs: 0, height: chain.height_with(&operand), alone: false };
                     self.operator(operator)?;
                     break;
                 }
                 let Some(frame) = frames.last_mut() else {
-                    return if self.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) };
+                    return if self.lexer.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) };
                 };
                 let paren = frame.group == Group::Paren;
-                if self.token.kind == Kind::Comma && !paren {
+                if self.lexer.token.kind == Kind::Comma && !paren {
                     self.end_argument(frame, &operand, chain)?;
-                    let comma = self.token.start;
+                    let comma = self.lexer.token.start;
                     self.advance()?;
-                    if self.token.kind == Kind::RightParen {
+                    if self.lexer.token.kind == Kind::RightParen {
                         return Err(Refusal::form(comma, "trailing commas not allowed in function call args"));
                     }
                     self.write(b", ");
@@ -190,7 +187,7 @@ impl<'a> Rewriter<'a> {
                     chain = Chain::NEW;
                     break;
                 }
-                if self.token.kind != Kind::RightParen {
+                if self.lexer.token.kind != Kind::RightParen {
                     return Err(self.unexpected());
                 }
                 self.end_argument(frame, &operand, chain)?;
@@ -205,7 +202,7 @@ impl<'a> Rewriter<'a> {
 
     /// The next operand if it is complete; what opens is pushed, and signs are written.
     fn operand(&mut self, frames: &mut Vec<Frame>, chain: &mut Chain) -> Result<Option<Operand>, Refusal> {
-        let token = self.token;
+        let token = self.lexer.token;
         match token.kind {
             Kind::Number | Kind::Duration => {
                 self.literal()?;
@@ -233,7 +230,7 @@ impl<'a> Rewriter<'a> {
             Kind::LeftBrace => self.selector(None, self.place(frames, chain)).map(Some),
             Kind::Aggregator(aggregator) => {
                 self.advance()?;
-                if matches!(self.token.kind, Kind::LeftParen | Kind::Keyword(Keyword::By | Keyword::Without)) {
+                if matches!(self.lexer.token.kind, Kind::LeftParen | Kind::Keyword(Keyword::By | Keyword::Without)) {
                     return self.aggregation(frames, chain, token.start, aggregator);
                 }
                 self.selector(Some(token), self.place(frames, chain)).map(Some)
@@ -282,7 +279,7 @@ impl<'a> Rewriter<'a> {
         name: Token,
     ) -> Result<Option<Operand>, Refusal> {
         self.advance()?;
-        if self.token.kind != Kind::LeftParen {
+        if self.lexer.token.kind != Kind::LeftParen {
             return self.selector(Some(name), self.place(frames, chain)).map(Some);
         }
         let called = self.callable(name)?;
@@ -329,26 +326,13 @@ impl<'a> Rewriter<'a> {
             grouping = Grouping::Had;
             self.write(b" ");
         }
-        if self.token.kind != Kind::LeftParen {
+        if self.lexer.token.kind != Kind::LeftParen {
             return Err(self.unexpected());
         }
         self.advance()?;
         self.open(frames, chain, Group::Aggregation(aggregator, grouping), start)?;
         self.write(b"(");
         Ok(None)
-    }
-
-    /// `by (…)` or `without (…)`, if it stands here.
-    fn grouping(&mut self) -> Result<bool, Refusal> {
-        let word = match self.token.kind {
-            Kind::Keyword(Keyword::By) => &b" by "[..],
-            Kind::Keyword(Keyword::Without) => b" without ",
-            _ => return Ok(false),
-        };
-        self.write(word);
-        self.advance()?;
-        self.labels()?;
-        Ok(true)
     }
 
     fn open(&mut self, frames: &mut Vec<Frame>, chain: &mut Chain, group: Group, start: usize) -> Result<(), Refusal> {
@@ -440,142 +424,9 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// An operator between two operands, with its modifiers.
-    fn operator(&mut self, operator: Operator) -> Result<(), Refusal> {
-        self.write(b" ");
-        self.write(operator.text().as_bytes());
-        self.write(b" ");
-        let at = self.token.start;
-        self.advance()?;
-        if self.accept_keyword(Keyword::Bool)? {
-            if !operator.is_comparison() {
-                return Err(Refusal::form(at, "bool modifier can only be used on comparison operators"));
-            }
-            self.write(b"bool ");
-        }
-        let word = match self.token.kind {
-            Kind::Keyword(Keyword::On) => Some(&b"on "[..]),
-            Kind::Keyword(Keyword::Ignoring) => Some(&b"ignoring "[..]),
-            _ => None,
-        };
-        if let Some(word) = word {
-            self.write(word);
-            self.advance()?;
-            self.labels()?;
-            self.write(b" ");
-            self.group_side()?;
-        }
-        self.fill()
-    }
-
-    /// `group_left` or `group_right`, with labels or without.
-    fn group_side(&mut self) -> Result<(), Refusal> {
-        let word = match self.token.kind {
-            Kind::Keyword(Keyword::GroupLeft) => &b"group_left "[..],
-            Kind::Keyword(Keyword::GroupRight) => b"group_right ",
-            _ => return Ok(()),
-        };
-        self.write(word);
-        self.advance()?;
-        // Always written, so that an operand in parentheses is not taken for the list.
-        if self.token.kind == Kind::LeftParen {
-            self.labels()?;
-        } else {
-            self.write(b"()");
-        }
-        self.write(b" ");
-        Ok(())
-    }
-
-    /// `fill(…)`, or one or both of `fill_left(…)` and `fill_right(…)` in either order.
-    fn fill(&mut self) -> Result<(), Refusal> {
-        let first = self.token.kind;
-        let second = match first {
-            Kind::Keyword(Keyword::Fill) => None,
-            Kind::Keyword(Keyword::FillLeft) => Some(Keyword::FillRight),
-            Kind::Keyword(Keyword::FillRight) => Some(Keyword::FillLeft),
-            _ => return Ok(()),
-        };
-        if self.dialect.binop_fill_modifiers == Feature::Off {
-            let what = "binop fill modifiers are experimental and not enabled";
-            return Err(Refusal::form(self.token.start, what));
-        }
-        self.fill_value()?;
-        if let Some(second) = second
-            && self.token.kind == Kind::Keyword(second)
-        {
-            self.fill_value()?;
-        }
-        Ok(())
-    }
-
-    fn fill_value(&mut self) -> Result<(), Refusal> {
-        self.write(match self.token.kind {
-            Kind::Keyword(Keyword::FillLeft) => b"fill_left (",
-            Kind::Keyword(Keyword::FillRight) => b"fill_right (",
-            _ => b"fill (",
-        });
-        self.advance()?;
-        self.expect(Kind::LeftParen)?;
-        if let Kind::Operator(sign) = self.token.kind
-            && sign.is_sign()
-        {
-            self.write(sign.text().as_bytes());
-            self.advance()?;
-        }
-        self.literal()?;
-        self.expect(Kind::RightParen)?;
-        self.write(b") ");
-        Ok(())
-    }
-
-    /// A list of labels in parentheses.
-    fn labels(&mut self) -> Result<(), Refusal> {
-        const CONTEXT: &str = "grouping opts";
-        if self.token.kind != Kind::LeftParen {
-            return Err(self.unexpected_in(CONTEXT, "\"(\""));
-        }
-        self.write(b"(");
-        self.advance()?;
-        let mut first = true;
-        while self.token.kind != Kind::RightParen {
-            if !first {
-                self.write(b", ");
-            }
-            first = false;
-            self.label(CONTEXT)?;
-            if self.token.kind == Kind::Comma {
-                self.advance()?;
-            } else if self.token.kind != Kind::RightParen {
-                return Err(self.unexpected_in(CONTEXT, "\",\" or \")\""));
-            }
-        }
-        self.write(b")");
-        self.advance()
-    }
-
-    fn label(&mut self, context: &'static str) -> Result<(), Refusal> {
-        let token = self.token;
-        let text = self.lexer.slice(token);
-        match token.kind {
-            Kind::Identifier | Kind::MetricIdentifier | Kind::Aggregator(_) => self.write(text),
-            Kind::Keyword(word) if word != Keyword::Without => self.write(text),
-            Kind::Operator(word) if word.is_word() => self.write(text),
-            Kind::String(escapes) => {
-                let name = string_value(text, escapes);
-                if name.is_empty() || std::str::from_utf8(&name).is_err() {
-                    return Err(Refusal::at(token.start, Problem::quoted("invalid label name for grouping:", &name)));
-                }
-                push_literal(&mut self.out, text, escapes);
-            }
-            _ => return Err(self.unexpected_in(context, "label")),
-        }
-        self.advance()
-    }
-
     /// A number or a duration, written as it stands. Returns its value.
     pub(super) fn literal(&mut self) -> Result<f64, Refusal> {
-        let token = self.token;
+        let token = self.lexer.token;
         let text = self.lexer.slice(token);
         let value = if token.kind == Kind::Number {
             number::number(text)
@@ -593,7 +444,7 @@ impl<'a> Rewriter<'a> {
     /// The modifiers behind an operand.
     fn postfixes(&mut self, operand: &mut Operand) -> Result<(), Refusal> {
         loop {
-            match self.token.kind {
+            match self.lexer.token.kind {
                 Kind::LeftBracket => {
                     self.bracket(operand)?;
                     if operand.shape == Shape::Subquery {
@@ -616,21 +467,12 @@ impl<'a> Rewriter<'a> {
 
     /// Goes on to the next token.
     pub(super) fn advance(&mut self) -> Result<(), Refusal> {
-        self.token = self.lexer.next()?;
-        Ok(())
+        self.lexer.advance()
     }
 
     /// Goes on from a token that must stand here.
     pub(super) fn expect(&mut self, kind: Kind) -> Result<(), Refusal> {
-        if self.token.kind == kind { self.advance() } else { Err(self.unexpected()) }
-    }
-
-    fn accept_keyword(&mut self, word: Keyword) -> Result<bool, Refusal> {
-        let found = self.token.kind == Kind::Keyword(word);
-        if found {
-            self.advance()?;
-        }
-        Ok(found)
+        if self.lexer.token.kind == kind { self.advance() } else { Err(self.unexpected()) }
     }
 
     /// Writes a piece of the output.
@@ -647,7 +489,7 @@ impl<'a> Rewriter<'a> {
     /// Checks the levels that are open with those inside something that is complete.
     fn check_nesting(&self, height: usize) -> Result<(), Refusal> {
         if self.levels.saturating_add(height) > self.limits.nesting {
-            return Err(Refusal::TooLarge(LimitKey::Nesting, self.limits.nesting));
+            return Err(Refusal::too_large(LimitKey::Nesting, self.limits.nesting));
         }
         Ok(())
     }
@@ -661,7 +503,7 @@ impl<'a> Rewriter<'a> {
     pub(super) fn count_selector(&mut self) -> Result<(), Refusal> {
         self.selectors = self.selectors.saturating_add(1);
         if self.selectors > self.limits.selectors {
-            return Err(Refusal::TooLarge(LimitKey::Selectors, self.limits.selectors));
+            return Err(Refusal::too_large(LimitKey::Selectors, self.limits.selectors));
         }
         Ok(())
     }
@@ -669,7 +511,7 @@ impl<'a> Rewriter<'a> {
     /// Checks what has been written.
     pub(super) fn check_output(&self) -> Result<(), Refusal> {
         if self.out.len() > self.limits.output_bytes {
-            return Err(Refusal::TooLarge(LimitKey::OutputBytes, self.limits.output_bytes));
+            return Err(Refusal::too_large(LimitKey::OutputBytes, self.limits.output_bytes));
         }
         Ok(())
     }
@@ -683,8 +525,8 @@ impl<'a> Rewriter<'a> {
     /// The token cannot stand here, in a part of an expression where this was expected.
     #[cold]
     pub(super) fn unexpected_in(&self, context: &'static str, expected: &'static str) -> Refusal {
-        let found = self.token.kind.describe(self.lexer.slice(self.token)).into_boxed_str();
-        Refusal::at(self.token.start, Problem::Unexpected { found, context, expected })
+        let found = self.lexer.token.kind.describe(self.lexer.slice(self.lexer.token)).into_boxed_str();
+        Refusal::at(self.lexer.token.start, Problem::Unexpected { found, context, expected })
     }
 }
 

@@ -12,6 +12,9 @@ use super::token::{Escapes, Keyword, Kind, Operator, Token, keyword};
 #[derive(Debug)]
 pub(super) struct Lexer<'t> {
     text: &'t [u8],
+    /// The token that has been found last and is to be read next. It stays in one place, because a token that is
+    /// returned for every word of a query is copied for every word.
+    pub(super) token: Token,
     at: usize,
     mode: Mode,
     open_parens: usize,
@@ -34,12 +37,13 @@ enum Mode {
     Bracket,
 }
 
-type Lexed = Result<Token, Refusal>;
+type Lexed = Result<(), Refusal>;
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         Self {
             text,
+            token: Token { kind: Kind::End, start: 0, end: 0 },
             at: 0,
             mode: Mode::Statement,
             open_parens: 0,
@@ -59,8 +63,8 @@ impl<'t> Lexer<'t> {
         self.text.get(token.start..token.end).unwrap_or_default()
     }
 
-    /// The next token; after the last one, `End` again and again.
-    pub(super) fn next(&mut self) -> Lexed {
+    /// Goes on to the next token; after the last one, to `End` again and again.
+    pub(super) fn advance(&mut self) -> Lexed {
         match self.mode {
             Mode::Statement => self.statement(),
             Mode::Braces => self.in_braces(),
@@ -425,7 +429,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Takes what has been read since `start` as a string, if it is UTF-8 without the replacement character.
-    fn text_of_string(&self, start: usize, escapes: Escapes) -> Lexed {
+    fn text_of_string(&mut self, start: usize, escapes: Escapes) -> Lexed {
         let bytes = self.text.get(start..self.at).unwrap_or_default();
         if !bytes.is_ascii() && !std::str::from_utf8(bytes).is_ok_and(|s| !s.contains(char::REPLACEMENT_CHARACTER)) {
             return Err(Refusal::form(start, "invalid UTF-8 rune"));
@@ -457,11 +461,12 @@ impl<'t> Lexer<'t> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it ends the arms of functions that can fail")]
-    fn token(&self, start: usize, kind: Kind) -> Lexed {
-        Ok(Token { kind, start, end: self.at })
+    fn token(&mut self, start: usize, kind: Kind) -> Lexed {
+        self.token = Token { kind, start, end: self.at };
+        Ok(())
     }
 
-    fn operator(&self, start: usize, operator: Operator) -> Lexed {
+    fn operator(&mut self, start: usize, operator: Operator) -> Lexed {
         self.token(start, Kind::Operator(operator))
     }
 
@@ -520,7 +525,8 @@ mod tests {
         let mut lexer = Lexer::new(text);
         let mut kinds = Vec::new();
         loop {
-            let kind = lexer.next()?.kind;
+            lexer.advance()?;
+            let kind = lexer.token.kind;
             if kind == Kind::End {
                 return Ok(kinds);
             }
@@ -531,7 +537,8 @@ mod tests {
     fn texts(text: &str) -> Vec<&str> {
         let mut lexer = Lexer::new(text.as_bytes());
         let mut texts = Vec::new();
-        while let Ok(token) = lexer.next() {
+        while lexer.advance().is_ok() {
+            let token = lexer.token;
             if token.kind == Kind::End {
                 break;
             }
@@ -627,7 +634,8 @@ mod tests {
     fn the_end_repeats() {
         let mut lexer = Lexer::new(b"");
         for _ in 0..3 {
-            assert_eq!(lexer.next().expect("the end").kind, Kind::End);
+            lexer.advance().expect("the end");
+            assert_eq!(lexer.token.kind, Kind::End);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Rewriting PromQL: one pass that reads an expression and writes it again with the tenant's matchers at every selector.
 //!
 //! Owns what a query may say and what it becomes. Must not know whose request it is, nor which endpoint it goes to.
-//! The parts, in the order of a byte's way: `lexer` finds tokens, `grammar` checks what follows what (`selector` and
-//! `modifier` are its chapters), `matcher` writes strings and the tenant's matchers, `error` words the refusals.
+//! The parts, in the order of a byte's way: `lexer` finds tokens, `grammar` checks what follows what (`selector`,
+//! `modifier` and `clause` are its chapters), `matcher` writes strings and the tenant's matchers, `error` words the refusals.
 //!
 //! Every byte of the output has been written by this code from a token that it has understood: what it does not know it
 //! refuses. Types are left to the upstream, which names them better.
 
+mod clause;
 mod error;
 mod functions;
 mod grammar;

@@ -33,22 +33,22 @@ impl Rewriter<'_> {
     pub(super) fn bracket(&mut self, operand: &mut Operand) -> Result<(), Refusal> {
         const CONTEXT: &str = "subquery or range selector";
         const EXPECTED: &str = "number, duration, step(), or range()";
-        let bracket = self.token.start;
+        let bracket = self.lexer.token.start;
         self.advance()?;
         self.write(b"[");
         self.positive_duration(CONTEXT, EXPECTED)?;
-        if self.token.kind == Kind::Colon {
+        if self.lexer.token.kind == Kind::Colon {
             self.write(b":");
             self.advance()?;
-            if self.token.kind != Kind::RightBracket {
+            if self.lexer.token.kind != Kind::RightBracket {
                 self.positive_duration("subquery selector", "number, duration, step(), range(), or \"]\"")?;
-                if self.token.kind != Kind::RightBracket {
+                if self.lexer.token.kind != Kind::RightBracket {
                     return Err(self.unexpected_in("subquery selector", "\"]\""));
                 }
             }
             // It evaluates the operand anew: what was set on that is not set on this.
             *operand = Operand { shape: Shape::Subquery, offset: false, at: false, spot: None, ..*operand };
-        } else if self.token.kind == Kind::RightBracket {
+        } else if self.lexer.token.kind == Kind::RightBracket {
             let problem = if operand.shape != Shape::Vector {
                 Some("ranges only allowed for vector selectors")
             } else if operand.offset {
@@ -78,12 +78,12 @@ impl Rewriter<'_> {
         let sign = self.sign()?;
         // After a parenthesis or a second sign Prometheus reads on through operators; otherwise one operand is all,
         // and an operator behind it is one between vectors.
-        let goes_on = match self.token.kind {
+        let goes_on = match self.lexer.token.kind {
             Kind::LeftParen => sign.is_none(),
             Kind::Operator(operator) => operator.is_sign(),
             _ => false,
         };
-        let start = self.token.start;
+        let start = self.lexer.token.start;
         let extent = if goes_on { Extent::Operators } else { Extent::Operand };
         let set = match self.duration(extent, CONTEXT, EXPECTED)? {
             Some(seconds) if number::is_out_of_range(seconds) => {
@@ -109,7 +109,7 @@ impl Rewriter<'_> {
     pub(super) fn at_modifier(&mut self, operand: &mut Operand) -> Result<(), Refusal> {
         self.advance()?;
         self.write(b" @ ");
-        let word = match self.token.kind {
+        let word = match self.lexer.token.kind {
             Kind::Keyword(Keyword::Start) => Some(&b"start"[..]),
             Kind::Keyword(Keyword::End) => Some(&b"end"[..]),
             _ => None,
@@ -120,7 +120,7 @@ impl Rewriter<'_> {
             self.empty_parens("@", "timestamp")?;
         } else {
             let _sign = self.sign()?;
-            if !matches!(self.token.kind, Kind::Number | Kind::Duration) {
+            if !matches!(self.lexer.token.kind, Kind::Number | Kind::Duration) {
                 return Err(self.unexpected_in("@", "timestamp"));
             }
             if !number::is_timestamp(self.literal()?) {
@@ -170,7 +170,7 @@ impl Rewriter<'_> {
 
     /// A duration in brackets: more than nothing, if it is a plain one.
     fn positive_duration(&mut self, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
-        let start = self.token.start;
+        let start = self.lexer.token.start;
         match self.duration(Extent::Operators, context, expected)? {
             Some(seconds) if number::is_out_of_range(seconds) => Err(Refusal::form(start, "duration out of range")),
             Some(seconds) if seconds <= 0.0 => Err(Refusal::form(start, "duration must be greater than 0")),
@@ -198,14 +198,14 @@ impl Rewriter<'_> {
                     return Ok(value);
                 }
                 self.refuse_zero(operator.take(), value)?;
-                if let Kind::Operator(next) = self.token.kind
+                if let Kind::Operator(next) = self.lexer.token.kind
                     && next.is_arithmetic()
                 {
                     self.require_expressions()?;
                     self.write(b" ");
                     self.write(next.text().as_bytes());
                     self.write(b" ");
-                    operator = Some((next, self.token.start));
+                    operator = Some((next, self.lexer.token.start));
                     alone = false;
                     self.advance()?;
                     break;
@@ -243,7 +243,7 @@ impl Rewriter<'_> {
             levels = levels.saturating_add(1);
             negative ^= sign == Operator::Sub;
         }
-        let token = self.token;
+        let token = self.lexer.token;
         let pair = match token.kind {
             Kind::Number | Kind::Duration => {
                 let value = self.literal()?;
@@ -283,7 +283,7 @@ impl Rewriter<'_> {
     /// Prometheus divides what it can while it reads.
     fn refuse_zero(&self, operator: Option<(Operator, usize)>, right: Option<f64>) -> Result<(), Refusal> {
         // A power binds more tightly than the division in front of it.
-        if right != Some(0.0) || self.token.kind == Kind::Operator(Operator::Pow) {
+        if right != Some(0.0) || self.lexer.token.kind == Kind::Operator(Operator::Pow) {
             return Ok(());
         }
         match operator {
@@ -294,7 +294,7 @@ impl Rewriter<'_> {
     }
 
     fn expect_in(&mut self, kind: Kind, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
-        if self.token.kind == kind { self.advance() } else { Err(self.unexpected_in(context, expected)) }
+        if self.lexer.token.kind == kind { self.advance() } else { Err(self.unexpected_in(context, expected)) }
     }
 
     fn empty_parens(&mut self, context: &'static str, expected: &'static str) -> Result<(), Refusal> {
@@ -306,7 +306,7 @@ impl Rewriter<'_> {
 
     /// A sign, if one stands here.
     fn sign(&mut self) -> Result<Option<Operator>, Refusal> {
-        match self.token.kind {
+        match self.lexer.token.kind {
             Kind::Operator(sign) if sign.is_sign() => {
                 self.write(sign.text().as_bytes());
                 self.advance()?;
@@ -319,7 +319,7 @@ impl Rewriter<'_> {
     fn require_expressions(&self) -> Result<(), Refusal> {
         if self.dialect.duration_expressions == Feature::Off {
             let what = "experimental duration expression is not enabled";
-            return Err(Refusal::form(self.token.start, what));
+            return Err(Refusal::form(self.lexer.token.start, what));
         }
         Ok(())
     }

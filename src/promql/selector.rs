@@ -32,7 +32,7 @@ struct Read {
 impl Rewriter<'_> {
     /// A whole `match[]`: one selector and nothing else.
     pub(super) fn only_selector(&mut self) -> Result<(), Refusal> {
-        let token = self.token;
+        let token = self.lexer.token;
         let name = match token.kind {
             Kind::LeftBrace => None,
             Kind::Identifier | Kind::MetricIdentifier | Kind::Aggregator(_) => Some(token),
@@ -44,20 +44,20 @@ impl Rewriter<'_> {
             self.advance()?;
         }
         self.selector(name, Place::Match)?;
-        if self.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) }
+        if self.lexer.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) }
     }
 
     /// A selector whose `name` has been read.
     pub(super) fn selector(&mut self, name: Option<Token>, place: Place) -> Result<Operand, Refusal> {
         self.count_selector()?;
-        let start = name.map_or(self.token.start, |name| name.start);
+        let start = name.map_or(self.lexer.token.start, |name| name.start);
         if let Some(name) = name {
             self.write(self.slice(name));
         }
         self.write(b"{");
         let open = self.out.len();
         let mut read = Read { rejects_empty: name.is_some(), beyond_name: false };
-        if self.token.kind == Kind::LeftBrace {
+        if self.lexer.token.kind == Kind::LeftBrace {
             self.own_matchers(&mut read, name, place)?;
         }
         if !read.rejects_empty {
@@ -66,7 +66,7 @@ impl Rewriter<'_> {
                     let what = "vector selector must contain at least one non-empty matcher";
                     return Err(Refusal::form(start, what));
                 }
-                Place::Match => return Err(Refusal::EmptyMatch),
+                Place::Match => return Err(Refusal::empty_match()),
                 Place::InfoLabels => {}
             }
         }
@@ -104,8 +104,8 @@ impl Rewriter<'_> {
         const CONTEXT: &str = "label matching";
         self.advance()?;
         let mut first = true;
-        while self.token.kind != Kind::RightBrace {
-            if !matches!(self.token.kind, Kind::Identifier | Kind::String(_)) {
+        while self.lexer.token.kind != Kind::RightBrace {
+            if !matches!(self.lexer.token.kind, Kind::Identifier | Kind::String(_)) {
                 return Err(self.unexpected_in(CONTEXT, "identifier or \"}\""));
             }
             if !first {
@@ -113,9 +113,9 @@ impl Rewriter<'_> {
             }
             first = false;
             self.own_matcher(read, name, place)?;
-            if self.token.kind == Kind::Comma {
+            if self.lexer.token.kind == Kind::Comma {
                 self.advance()?;
-            } else if self.token.kind != Kind::RightBrace {
+            } else if self.lexer.token.kind != Kind::RightBrace {
                 return Err(self.unexpected_in(CONTEXT, "\",\" or \"}\""));
             }
         }
@@ -124,14 +124,14 @@ impl Rewriter<'_> {
 
     fn own_matcher(&mut self, read: &mut Read, outside: Option<Token>, place: Place) -> Result<(), Refusal> {
         const CONTEXT: &str = "label matching";
-        let label = self.token;
+        let label = self.lexer.token;
         let text = self.slice(label);
         let quoted = match label.kind {
             Kind::String(escapes) => Some(escapes),
             _ => None,
         };
         self.advance()?;
-        let operator: &[u8] = match self.token.kind {
+        let operator: &[u8] = match self.lexer.token.kind {
             Kind::Equal => b"=",
             Kind::Operator(Operator::NotEqual) => b"!=",
             Kind::EqualRegex => b"=~",
@@ -152,7 +152,7 @@ impl Rewriter<'_> {
             None => self.write(text),
         }
         self.advance()?;
-        let value = self.token;
+        let value = self.lexer.token;
         let Kind::String(escapes) = value.kind else {
             return Err(self.unexpected_in(CONTEXT, "string"));
         };
