@@ -493,7 +493,9 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
-        while self.accept_if(&wanted) {}
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let run = rest.iter().position(|&b| !wanted(b)).unwrap_or(rest.len());
+        self.at = self.at.saturating_add(run);
     }
 }
 
