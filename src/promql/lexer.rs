@@ -253,14 +253,19 @@ impl<'t> Lexer<'t> {
         if self.bracket {
             return self.word_in_bracket(start, first);
         }
-        self.skip_while(|b| is_alphanumeric(b) || b == b':');
+        let mut colon = first == b':';
+        self.skip_while(is_alphanumeric);
+        while self.accept(b':') {
+            colon = true;
+            self.skip_while(is_alphanumeric);
+        }
         let word = self.text.get(start..self.at).unwrap_or_default();
         let kind = match keyword(word) {
             Some(Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight)) if !self.paren_follows() => {
                 Kind::Identifier
             }
             Some(kind) => kind,
-            None if word.contains(&b':') => Kind::MetricIdentifier,
+            None if colon => Kind::MetricIdentifier,
             None => Kind::Identifier,
         };
         self.token(start, kind)
@@ -516,8 +521,26 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn is_alphanumeric(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    ALPHANUMERIC.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+/// Letters, digits and the underscore, looked up: most of a text is names.
+const ALPHANUMERIC: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        #[expect(
+            clippy::as_conversions,
+            clippy::indexing_slicing,
+            reason = "the compiler evaluates it: out of bounds would not build"
+        )]
+        {
+            table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        }
+        byte = byte.saturating_sub(1);
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
