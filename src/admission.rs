@@ -12,6 +12,7 @@ use crate::response::ResponsePlan;
 use crate::rewrite::{self, Enforced, OutboundBody, OutboundHead};
 use crate::route::{self, Endpoint, Method, Route};
 use crate::scope::TenantScope;
+use std::time::Duration;
 
 /// What becomes of a request whose head has been read.
 #[derive(Debug)]
@@ -47,6 +48,10 @@ pub enum Answer {
 /// A request whose body is still to come.
 #[derive(Debug)]
 pub struct PendingBody(Pending);
+
+/// How long a form may take to come. Well below the time after which an upstream gives up on it (Prometheus:
+/// `--web.read-timeout`, 5 minutes).
+pub const FORM_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Pending {
@@ -126,6 +131,16 @@ impl Policy {
 }
 
 impl PendingBody {
+    /// That a form is complete while the upstream still waits for it.
+    ///
+    /// # Errors
+    /// It took longer than [`FORM_TIME`] since its head went on. Upstreams ignore that they could not read a form: one that
+    /// has given up on it is about to answer a request without a selector, which for some endpoints is everything.
+    // Go: net/http/request.go, FormValue; Prometheus: web/api/v1/api.go, labelNames
+    pub fn in_time(&self, taken: Duration) -> Result<(), Denial> {
+        if self.is_form() && taken > FORM_TIME { Err(Denial::FormTooSlow) } else { Ok(()) }
+    }
+
     /// Whether a form must go upstream, even if the client's has no byte.
     #[must_use]
     pub fn is_form(&self) -> bool {

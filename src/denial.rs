@@ -27,6 +27,8 @@ pub enum Denial {
         /// `limits.form_bytes`.
         limit: usize,
     },
+    /// A form that took so long that the upstream may have given up on it.
+    FormTooSlow,
     /// A body where none can be.
     BodyOnGet,
     /// A POST that ends with trailers and has no body in front of them.
@@ -61,6 +63,8 @@ pub enum Denial {
         /// Why.
         error: PromqlError,
     },
+    /// The upstream answered a request whose form it had not been given.
+    AnsweredBeforeForm,
     /// The route that Envoy chose after rewriting names other tenants.
     RouteChanged,
     /// An answer that must be filtered and cannot be.
@@ -117,10 +121,11 @@ impl Denial {
             },
             Self::NotServed => 404,
             Self::Method { .. } => 405,
+            Self::FormTooSlow => 408,
             Self::FormTooLarge { .. } => 413,
             Self::ContentType | Self::ContentEncoding => 415,
             Self::Host { .. } => 500,
-            Self::RouteChanged | Self::Response(_) => 502,
+            Self::AnsweredBeforeForm | Self::RouteChanged | Self::Response(_) => 502,
             Self::Busy => 503,
         }
     }
@@ -146,6 +151,8 @@ impl Denial {
             | Self::ContentType
             | Self::ContentEncoding
             | Self::FormTooLarge { .. }
+            | Self::FormTooSlow
+            | Self::AnsweredBeforeForm
             | Self::Identity(_)
             | Self::RouteChanged
             | Self::Response(_)
@@ -163,6 +170,8 @@ impl Denial {
             Self::ContentType => "content_type",
             Self::ContentEncoding => "content_encoding",
             Self::FormTooLarge { .. } => "form_bytes",
+            Self::FormTooSlow => "form_time",
+            Self::AnsweredBeforeForm => "answered_before_form",
             Self::BodyOnGet | Self::TrailersWithoutBody => "body",
             Self::Upgrade => "upgrade",
             Self::Identity(error) => match error.cause {
@@ -200,6 +209,8 @@ impl Denial {
             | Self::ContentType
             | Self::ContentEncoding
             | Self::FormTooLarge { .. }
+            | Self::FormTooSlow
+            | Self::AnsweredBeforeForm
             | Self::BodyOnGet
             | Self::TrailersWithoutBody
             | Self::Upgrade
@@ -260,6 +271,10 @@ impl fmt::Display for Denial {
             }
             Self::ContentEncoding => f.write_str("the body must not be encoded: send it without `content-encoding`"),
             Self::FormTooLarge { limit } => write!(f, "the form is larger than {limit} bytes (`limits.form_bytes`)"),
+            Self::FormTooSlow => f.write_str("the form took too long to come (30 s): send it at once"),
+            Self::AnsweredBeforeForm => {
+                f.write_str("the upstream answered before it was given the form: try again, and send the form at once")
+            }
             Self::BodyOnGet => f.write_str("a GET cannot have a body: send the parameters in the URL, or use POST"),
             Self::TrailersWithoutBody => f.write_str("a POST with trailers needs a body: send a form, or no trailers"),
             Self::Upgrade => f.write_str("a change of protocol is not served"),

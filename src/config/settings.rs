@@ -101,5 +101,6 @@ const SELECTORS: Most = Most(100_000, "each one costs the upstream a search of i
 const FORM_BYTES: Most = Most(10 << 20, "the upstream reads no longer form");
 const RESPONSE_BYTES: Most = Most(256 << 20, "the module has 1 GiB of memory for all answers together");
 const BUFFERED_BYTES: Most = Most(512 << 20, "the module has 1 GiB of memory, and an answer needs twice its size");
-const PARAMETERS: Most = Most(10_000, "more take longer to read than any client needs");
+// Go: net/url/url.go, parseQuery reads none of more than 10,000, and one may be added
+const PARAMETERS: Most = Most(9_999, "with more the upstream reads none of them, not even the tenant's matcher");
 const VALUES: Most = Most(10_000, "all of them are written into each selector");

@@ -17,6 +17,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One request and its answer.
 #[derive(Debug)]
@@ -33,8 +34,8 @@ pub(super) struct Stream {
 enum Request {
     /// Nothing of it has been read.
     New,
-    /// Its head has gone on; its body is held by Envoy.
-    AwaitsBody(Admitted, PendingBody),
+    /// Its head has gone on at this time, in nanoseconds since 1970; its body is held by Envoy.
+    AwaitsBody(Admitted, PendingBody, u64),
     /// All of it has gone on.
     Forwarded(Admitted),
     /// It was answered here, or refused: nothing more of it passes.
@@ -111,7 +112,7 @@ impl Stream {
                 Self::forward_head(head)
             }
             Admission::AwaitBody(head, admitted, pending) => {
-                self.request = Request::AwaitsBody(admitted, pending);
+                self.request = Request::AwaitsBody(admitted, pending, calls::now());
                 Self::forward_head(head)
             }
         }
@@ -142,8 +143,9 @@ impl Stream {
     /// Decides on a body that is complete: `at_end` of the stream, or where its trailers begin.
     fn finish_body(&mut self) -> Result<Action, Denial> {
         match std::mem::replace(&mut self.request, Request::Ended) {
-            Request::AwaitsBody(admitted, pending) => {
+            Request::AwaitsBody(admitted, pending, since) => {
                 let policy = self.policy()?;
+                pending.in_time(Duration::from_nanos(calls::now().saturating_sub(since)))?;
                 // One byte beyond the limit is enough to see that it is passed.
                 let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
                 let body = pending.finish(&policy, &body)?;
@@ -156,7 +158,7 @@ impl Stream {
 
     fn more_body(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
         match &self.request {
-            Request::AwaitsBody(_, pending) => {
+            Request::AwaitsBody(_, pending, _) => {
                 let policy = self.policy()?;
                 if size > pending.limit(&policy) {
                     return Err(pending.too_large(&policy));
@@ -173,7 +175,7 @@ impl Stream {
         // Nothing that is served reads trailers; what nobody here reads, nobody behind shall.
         match &self.request {
             // Behind trailers nothing can be put into a body that has not begun, and a head without its form reads all.
-            Request::AwaitsBody(_, pending)
+            Request::AwaitsBody(_, pending, _)
                 if pending.is_form() && calls::buffer(Buffer::RequestBody, 1)?.is_empty() =>
             {
                 Err(Denial::TrailersWithoutBody)
@@ -278,8 +280,14 @@ const OF_THE_WHOLE_BODY: &[&str] = &[
 
 impl Stream {
     fn inspect_answer(&mut self, end_of_stream: bool) -> Result<Action, Denial> {
-        let (Request::Forwarded(admitted) | Request::AwaitsBody(admitted, _)) = &self.request else {
-            return Ok(Action::Continue);
+        let admitted = match &self.request {
+            // Whatever this answers, it is no form of ours: an upstream that gives up on a form reads what it has, which
+            // without a selector is everything.
+            Request::AwaitsBody(_, pending, _) if pending.is_form() && from_upstream() => {
+                return Err(Denial::AnsweredBeforeForm);
+            }
+            Request::AwaitsBody(admitted, _, _) | Request::Forwarded(admitted) => admitted,
+            Request::New | Request::Ended => return Ok(Action::Continue),
         };
         let unwatched = admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default();
         if unwatched || !from_upstream() {
