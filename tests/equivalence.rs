@@ -1,7 +1,7 @@
 //! Soft tenancy that cannot be told from hard tenancy: a tenant's answers through the filter, from a Prometheus that all
 //! share, are those of a Prometheus that holds only that tenant's data.
 
-use crate::support::client::{Connection, Request, Response, get, post, send};
+use crate::support::client::{Connection, Request, Response, chunk, get, post, request, send};
 use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};
 use crate::support::form::encode;
 use crate::support::prometheus::{END, Prometheus};
@@ -158,6 +158,28 @@ fn compare(filtered: u16, own: &mut Connection, bearer: &str, path: &str, parame
             ));
         }
     }
+}
+
+#[test]
+fn an_upstream_that_gives_up_on_a_form_gives_nothing_away() {
+    let upstream = Prometheus::impatient();
+    let configuration = json!({"labels": [{"name": "tenant", "values": ["team-fruit"]}]});
+    let clusters = vec![cluster("upstream", upstream.port, false)];
+    let envoy = Envoy::start(&bootstrap(&[Listener::new("plain", configuration)], clusters));
+    let never_ending_form = |port| {
+        let form = request("POST", "/api/v1/labels")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("transfer-encoding", "chunked");
+        let mut connection = Connection::open(port);
+        connection.write(&form.head_bytes());
+        connection.write(&chunk(b"match[]=up"));
+        connection.read("POST")
+    };
+    // What Prometheus does: the form that it could not read is no form, and no selector is all of them.
+    let direct = never_ending_form(upstream.port);
+    assert!(direct.status == 200 && direct.text().contains("team"), "{direct:?}");
+    let filtered = never_ending_form(envoy.port("plain"));
+    assert!(filtered.status == 502 && !filtered.text().contains("team"), "{filtered:?}");
 }
 
 #[test]

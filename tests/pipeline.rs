@@ -2,13 +2,14 @@
 //!
 //! Real Envoy has its own tests; these hold every decision in a form that reads as a table.
 
-use prom_label_filter::admission::{Admission, Answer};
+use prom_label_filter::admission::{Admission, Answer, FORM_TIME};
 use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::{OutboundBody, OutboundHead};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// No metadata at all: the tenant is static or in a header.
 struct Nothing;
@@ -290,6 +291,16 @@ fn a_body_is_exactly_one_form() {
     }
     let large = format!("query=1&x={}", "a".repeat(1_048_576));
     assert!(outcome(&fruit(), "POST", query, &[FORM], Some(&large)).starts_with("413 prom-label-filter"));
+}
+
+#[test]
+fn a_form_that_comes_too_late_is_refused() {
+    let headers = headers("POST", "/api/v1/labels", &[FORM]);
+    let head = RequestHead::new(&headers, Body::Possible).expect("a head");
+    let Ok(Admission::AwaitBody(_, _, pending)) = fruit().admit(&head, &Nothing) else { panic!("not awaited") };
+    assert_eq!(pending.in_time(FORM_TIME), Ok(()));
+    assert_eq!(pending.in_time(FORM_TIME + Duration::from_nanos(1)), Err(Denial::FormTooSlow));
+    assert_eq!(Denial::FormTooSlow.status(), 408);
 }
 
 #[test]

@@ -34,6 +34,15 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// One that many share: every tenant's series, and series that carry no tenant at all.
     pub(crate) fn shared() -> Self {
+        Self::start(&Self::shared_text(), &[])
+    }
+
+    /// The same, and it gives up on a request that has not come whole within a second.
+    pub(crate) fn impatient() -> Self {
+        Self::start(&Self::shared_text(), &["--web.read-timeout=1s"])
+    }
+
+    fn shared_text() -> String {
         let mut text = String::new();
         for tenant in TENANTS {
             write_tenant(&mut text, tenant);
@@ -42,7 +51,7 @@ impl Prometheus {
             write_series(&mut text, name, &[("job", "nobody")], |minute| minute * 7);
             write_series(&mut text, name, &[("job", "empty"), ("team", "team-fruit")], |minute| minute * 9);
         }
-        Self::start(&text)
+        text
     }
 
     /// One that holds these tenants' series and nothing else.
@@ -53,10 +62,10 @@ impl Prometheus {
                 write_tenant(&mut text, tenant);
             }
         }
-        Self::start(&text)
+        Self::start(&text, &[])
     }
 
-    fn start(text: &str) -> Self {
+    fn start(text: &str, more: &[&str]) -> Self {
         let home = directory("prometheus");
         let (input, data, configuration) = (home.join("data.om"), home.join("data"), home.join("prometheus.yml"));
         fs::write(&input, format!("{text}# EOF\n")).expect("the data is written");
@@ -68,19 +77,20 @@ impl Prometheus {
             .expect("promtool starts");
         assert!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&output.stderr));
         // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
-        (0..5).find_map(|_| Self::run(&home, &data, &configuration)).expect("Prometheus starts")
+        (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts")
     }
 
-    fn run(home: &Path, data: &Path, configuration: &Path) -> Option<Self> {
+    fn run(home: &Path, data: &Path, configuration: &Path, more: &[&str]) -> Option<Self> {
         let port =
             TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
-        let arguments = [
+        let mut arguments = vec![
             format!("--config.file={}", configuration.display()),
             format!("--storage.tsdb.path={}", data.display()),
             format!("--web.listen-address=127.0.0.1:{port}"),
             // /federate answers as of now: with this it answers the last samples for as long as the tests run.
             "--query.lookback-delta=1h".to_owned(),
         ];
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         let mut process = Process::start(&parts::prometheus(), &arguments, home.join("prometheus.log"));
         let ready = eventually("Prometheus to be ready", || {
             if process.ended().is_some() {
