@@ -199,6 +199,12 @@ impl Denial {
         }
     }
 
+    /// Whether the words may hold pieces of what the client asked.
+    #[must_use]
+    pub fn quotes_the_request(&self) -> bool {
+        matches!(self, Self::Promql { .. })
+    }
+
     /// The header that goes with the status, beyond `content-type`.
     #[must_use]
     pub fn header(&self) -> Option<(&'static str, &'static str)> {

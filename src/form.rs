@@ -108,6 +108,18 @@ impl FormWriter {
         self.0.extend(form_urlencoded::byte_serialize(value));
     }
 
+    /// How many bytes have been written.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text: of a form, or behind a URL's `?`.
     #[must_use]
     pub fn into_string(self) -> String {

@@ -79,6 +79,11 @@ const NEVER_FORWARDED: &[&str] = &[
 const NARROWING_THE_ANSWER: &[&str] =
     &["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
+/// The most bytes that are written for one request. Go reads no longer form and ignores that it did not: what would be left
+/// is a request without a selector.
+// Go: net/http/request.go, parsePostForm (10 MiB)
+const MOST_WRITTEN: usize = 9 << 20;
+
 /// The content type of every form that we write.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -195,6 +200,9 @@ fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], f
                 }
             }
             Name::Extra(name) => out.plain(&name, value),
+        }
+        if out.0.len() > MOST_WRITTEN {
+            return Err(Denial::FormTooLarge { limit: MOST_WRITTEN });
         }
     }
     if let (0, Some(name)) = (expressions, route.expression()) {

@@ -74,7 +74,7 @@ fn configurations_without_a_problem_are_taken() {
         ),
         with_rule(r#""extra_parameters":["nocache","X[]"],"metadata":"deny""#),
         with_rule(
-            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":268435456,"buffered_bytes":536870912,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
+            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":536870912,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
         ),
         with_rule(
             r#""limits":{"query_bytes":1,"form_bytes":1,"response_bytes":1,"buffered_bytes":1,"output_bytes":1,"parameters":1,"values":1.0,"nesting":1e2,"selectors":1}"#,

@@ -304,6 +304,16 @@ fn a_form_that_comes_too_late_is_refused() {
 }
 
 #[test]
+fn no_form_is_written_that_go_would_not_read() {
+    let tenants: Vec<String> = (0..1000).map(|n| format!("{n:0>240}")).collect();
+    let policy = policy(&format!(
+        r#"{{"labels":[{{"name":"tenant","values":{tenants:?}}}],"limits":{{"output_bytes":8388608}}}}"#
+    ));
+    let out = outcome(&policy, "POST", "/api/v1/labels", &[FORM], Some(&"match[]=up&".repeat(60)));
+    assert!(out.starts_with("413 prom-label-filter"), "{}", out.chars().take(200).collect::<String>());
+}
+
+#[test]
 fn a_get_has_no_body() {
     let query = "/api/v1/query?query=1";
     assert!(outcome(&fruit(), "GET", query, &[("content-length", "3")], Some("a=b")).starts_with("400 bad_data"));

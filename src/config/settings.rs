@@ -99,7 +99,8 @@ const NESTING: Most = Most(1_000, "deeper queries would exhaust the stack of the
 const SELECTORS: Most = Most(100_000, "each one costs the upstream a search of its own");
 // Go: net/http/request.go, parsePostForm reads 10 MiB
 const FORM_BYTES: Most = Most(10 << 20, "the upstream reads no longer form");
-const RESPONSE_BYTES: Most = Most(256 << 20, "the module has 1 GiB of memory for all answers together");
+const RESPONSE_BYTES: Most =
+    Most(128 << 20, "an answer needs several times its size, and the module has 1 GiB of memory");
 const BUFFERED_BYTES: Most = Most(512 << 20, "the module has 1 GiB of memory, and an answer needs twice its size");
 // Go: net/url/url.go, parseQuery reads none of more than 10,000, and one may be added
 const PARAMETERS: Most = Most(9_999, "with more the upstream reads none of them, not even the tenant's matcher");

@@ -230,13 +230,16 @@ impl Stream {
         if let Line::WriteAfter { left_out } = line {
             log::info!("refused: {left_out} more requests");
         }
+        // What a client asked is its own business: a text that may quote it is for debugging.
+        let error = if denial.quotes_the_request() { String::new() } else { denial.to_string() };
+        log::debug!("refused: {}", loggable(denial.to_string().as_bytes()));
         if line != Line::LeaveOut {
             log::info!(
                 "refused: status={} reason={} path=\"{}\" error=\"{}\"",
                 denial.status(),
                 denial.reason(),
                 loggable(&self.path),
-                loggable(denial.to_string().as_bytes())
+                loggable(error.as_bytes())
             );
         }
     }
@@ -289,12 +292,12 @@ impl Stream {
             Request::AwaitsBody(admitted, _, _) | Request::Forwarded(admitted) => admitted,
             Request::New | Request::Ended => return Ok(Action::Continue),
         };
-        let unwatched = admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default();
-        if unwatched || !from_upstream() {
+        if admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default() {
             return Ok(Action::Continue);
         }
         let policy = self.policy()?;
-        if !route_still_agrees(&policy, &admitted.route, &Host) {
+        let from_upstream = from_upstream();
+        if from_upstream && !route_still_agrees(&policy, &admitted.route, &Host) {
             return Err(Denial::RouteChanged);
         }
         let ResponsePlan::Filter(filter) = &admitted.plan else { return Ok(Action::Continue) };
@@ -302,6 +305,10 @@ impl Stream {
         let headers = Headers::new(calls::headers(Map::ResponseHeaders)?);
         let limit = policy.limits.response_bytes;
         let seen = read_headers(&headers);
+        // Envoy's own errors pass. A success is filtered wherever it comes from: a cache behind us holds everybody's.
+        if !from_upstream && !seen.is_success() {
+            return Ok(Action::Continue);
+        }
         let head = seen.inspect(limit)?;
         match head {
             ResponseHead::Success if end_of_stream => return Err(Denial::Response(ResponseError::Undecodable)),

@@ -11,6 +11,8 @@ use regex_lite::RegexBuilder;
 const PATTERNS: usize = 16;
 /// Bytes of one such pattern.
 const PATTERN_BYTES: usize = 256;
+/// Opening parentheses in one such pattern.
+const PATTERN_GROUPS: usize = 8;
 /// Bytes of one compiled pattern.
 const COMPILED_BYTES: usize = 16 * 1_024;
 
@@ -38,7 +40,8 @@ impl Patterns {
     fn compiled_matches_empty(&mut self, pattern: &[u8]) -> bool {
         let Some(left) = self.left.checked_sub(1) else { return false };
         self.left = left;
-        if pattern.len() > PATTERN_BYTES {
+        let groups = pattern.iter().filter(|&&b| b == b'(').count();
+        if pattern.len() > PATTERN_BYTES || groups > PATTERN_GROUPS {
             return false;
         }
         let Ok(pattern) = std::str::from_utf8(pattern) else { return false };

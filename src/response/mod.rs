@@ -83,16 +83,21 @@ pub struct ResponseHeaders<'a> {
 }
 
 impl ResponseHeaders<'_> {
+    /// Whether the status is one of success.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// What can be said before the body is there.
     ///
     /// # Errors
     /// The answer must be filtered and its headers show that it cannot be.
     pub fn inspect(&self, limit: usize) -> Result<ResponseHead, Denial> {
-        let success = (200..300).contains(&self.status);
         let json = self.content_type.is_some_and(is_json);
         let plain = self.content_encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"));
         let fits = self.content_length.is_none_or(|length| usize::try_from(length).is_ok_and(|length| length <= limit));
-        match (success, json && plain && fits) {
+        match (self.is_success(), json && plain && fits) {
             (true, true) => Ok(ResponseHead::Success),
             (false, true) => Ok(ResponseHead::Failure),
             (false, false) => Ok(ResponseHead::ForeignFailure),
