@@ -98,84 +98,37 @@ impl Denial {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u32 {
-        match self {
-            Self::BodyOnGet
-            | Self::TrailersWithoutBody
-            | Self::Upgrade
-            | Self::Form(_)
-            | Self::Repeated { .. }
-            | Self::Missing { .. }
-            | Self::TextTooLong { .. }
-            | Self::Promql { .. } => 400,
-            Self::Identity(error) => match error.cause {
-                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => 401,
-                IdentityCause::NoClaim { .. }
-                | IdentityCause::NoRouteMetadata { .. }
-                | IdentityCause::Undecodable
-                | IdentityCause::NotText
-                | IdentityCause::EmptyList
-                | IdentityCause::Invalid(_)
-                | IdentityCause::TooMany { .. }
-                | IdentityCause::NotInMap
-                | IdentityCause::NoRule => 403,
-            },
-            Self::NotServed => 404,
-            Self::Method { .. } => 405,
-            Self::FormTooSlow => 408,
-            Self::FormTooLarge { .. } => 413,
-            Self::ContentType | Self::ContentEncoding => 415,
-            Self::Host { .. } => 500,
-            Self::AnsweredBeforeForm | Self::RouteChanged | Self::Response(_) => 502,
-            Self::Busy => 503,
-        }
+        self.shown().0
     }
 
     /// Prometheus's `errorType`: `bad_data` where Prometheus itself would complain, ours for everything else.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::Promql { error, .. } => match error.class() {
-                ErrorClass::BadData => "bad_data",
-                ErrorClass::Limit => OURS,
-            },
-            Self::Form(FormError::Semicolon | FormError::PercentEncoding | FormError::Nul)
-            | Self::BodyOnGet
-            | Self::TrailersWithoutBody
-            | Self::Upgrade
-            | Self::Repeated { .. }
-            | Self::Missing { .. } => "bad_data",
-            Self::Form(FormError::TooMany { .. })
-            | Self::TextTooLong { .. }
-            | Self::NotServed
-            | Self::Method { .. }
-            | Self::ContentType
-            | Self::ContentEncoding
-            | Self::FormTooLarge { .. }
-            | Self::FormTooSlow
-            | Self::AnsweredBeforeForm
-            | Self::Identity(_)
-            | Self::RouteChanged
-            | Self::Response(_)
-            | Self::Busy
-            | Self::Host { .. } => OURS,
-        }
+        self.shown().1
     }
 
     /// A word for logs and response code details: one of a fixed few, whatever was sent.
     #[must_use]
     pub fn reason(&self) -> &'static str {
+        self.shown().2
+    }
+
+    /// Status, error type and reason.
+    fn shown(&self) -> (u32, &'static str, &'static str) {
         match self {
-            Self::NotServed => "path",
-            Self::Method { .. } => "method",
-            Self::ContentType => "content_type",
-            Self::ContentEncoding => "content_encoding",
-            Self::FormTooLarge { .. } => "form_bytes",
-            Self::FormTooSlow => "form_time",
-            Self::AnsweredBeforeForm => "answered_before_form",
-            Self::BodyOnGet | Self::TrailersWithoutBody => "body",
-            Self::Upgrade => "upgrade",
+            Self::BodyOnGet | Self::TrailersWithoutBody => (400, BAD_DATA, "body"),
+            Self::Upgrade => (400, BAD_DATA, "upgrade"),
+            Self::Form(FormError::Semicolon | FormError::PercentEncoding | FormError::Nul)
+            | Self::Repeated { .. }
+            | Self::Missing { .. } => (400, BAD_DATA, "parameters"),
+            Self::Form(FormError::TooMany { .. }) => (400, OURS, "parameters"),
+            Self::TextTooLong { .. } => (400, OURS, "promql_limit"),
+            Self::Promql { error, .. } => match error.class() {
+                ErrorClass::BadData => (400, BAD_DATA, "promql"),
+                ErrorClass::Limit => (400, OURS, "promql_limit"),
+            },
             Self::Identity(error) => match error.cause {
-                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => "identity_missing",
+                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => (401, OURS, "identity_missing"),
                 IdentityCause::NoClaim { .. }
                 | IdentityCause::NoRouteMetadata { .. }
                 | IdentityCause::Undecodable
@@ -184,18 +137,19 @@ impl Denial {
                 | IdentityCause::Invalid(_)
                 | IdentityCause::TooMany { .. }
                 | IdentityCause::NotInMap
-                | IdentityCause::NoRule => "identity_invalid",
+                | IdentityCause::NoRule => (403, OURS, "identity_invalid"),
             },
-            Self::Form(_) | Self::Repeated { .. } | Self::Missing { .. } => "parameters",
-            Self::Promql { error, .. } => match error.class() {
-                ErrorClass::BadData => "promql",
-                ErrorClass::Limit => "promql_limit",
-            },
-            Self::TextTooLong { .. } => "promql_limit",
-            Self::RouteChanged => "route_changed",
-            Self::Response(_) => "response",
-            Self::Busy => "buffered_bytes",
-            Self::Host { .. } => "host",
+            Self::NotServed => (404, OURS, "path"),
+            Self::Method { .. } => (405, OURS, "method"),
+            Self::FormTooSlow => (408, OURS, "form_time"),
+            Self::FormTooLarge { .. } => (413, OURS, "form_bytes"),
+            Self::ContentType => (415, OURS, "content_type"),
+            Self::ContentEncoding => (415, OURS, "content_encoding"),
+            Self::Host { .. } => (500, OURS, "host"),
+            Self::AnsweredBeforeForm => (502, OURS, "answered_before_form"),
+            Self::RouteChanged => (502, OURS, "route_changed"),
+            Self::Response(_) => (502, OURS, "response"),
+            Self::Busy => (503, OURS, "buffered_bytes"),
         }
     }
 
@@ -239,6 +193,8 @@ impl Denial {
         error_body(self.error_type(), &self.to_string())
     }
 }
+
+const BAD_DATA: &str = "bad_data";
 
 /// The `errorType` of everything that Prometheus itself would not say.
 pub const OURS: &str = "prom-label-filter";
