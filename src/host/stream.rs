@@ -231,7 +231,11 @@ impl Stream {
             log::info!("refused: {left_out} more requests");
         }
         // What a client asked is its own business: a text that may quote it is for debugging.
-        let error = if denial.quotes_the_request() { String::new() } else { denial.to_string() };
+        let error = if denial.quotes_the_request() {
+            "quotes the query: logged at debug".to_owned()
+        } else {
+            denial.to_string()
+        };
         log::debug!("refused: {}", loggable(denial.to_string().as_bytes()));
         if line != Line::LeaveOut {
             log::info!(

@@ -94,7 +94,7 @@ impl fmt::Display for IdentityError {
         match &self.cause {
             IdentityCause::NoToken => write!(
                 f,
-                "no verified token: send `authorization: Bearer …` (in Grafana: turn on \"Forward OAuth Identity\" and check that \
+                "no verified token: send `authorization: Bearer <token>` (in Grafana: turn on \"Forward OAuth Identity\" and check that \
                  the session has not outlived its token; for an operator: jwt_authn must run before this filter with \
                  `payload_in_metadata`)"
             ),
