@@ -134,6 +134,9 @@ pub const COMMON: &[(&str, ParameterKind)] = &[
 const SELECTORS: &[(&str, ParameterKind)] =
     &[("match[]", ParameterKind::Selector), ("start", ParameterKind::Scalar), ("end", ParameterKind::Scalar)];
 
+const RANGE: &[(&str, ParameterKind)] =
+    &[("query", ParameterKind::Expression), ("start", ParameterKind::Scalar), ("end", ParameterKind::Scalar)];
+
 const TEXT: &[(&str, ParameterKind)] = &[("query", ParameterKind::PureText)];
 
 /// Everything that is served. A path that is not here is a 404.
@@ -150,11 +153,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::QueryRange,
         path: "/api/v1/query_range",
         methods: Methods::GetAndPost,
-        parameters: &[
-            ("query", ParameterKind::Expression),
-            ("start", ParameterKind::Scalar),
-            ("end", ParameterKind::Scalar),
-        ],
+        parameters: RANGE,
         common: Common::Read,
         without_selector: WithoutSelector::ReadsNothing,
     },
@@ -162,11 +161,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::QueryExemplars,
         path: "/api/v1/query_exemplars",
         methods: Methods::GetAndPost,
-        parameters: &[
-            ("query", ParameterKind::Expression),
-            ("start", ParameterKind::Scalar),
-            ("end", ParameterKind::Scalar),
-        ],
+        parameters: RANGE,
         common: Common::Read,
         without_selector: WithoutSelector::ReadsNothing,
     },

@@ -43,8 +43,11 @@ fn trailers_and_chunks_arrive_over_http_1_and_2() {
     let body = Body::Chunked(vec![b"que".to_vec(), b"ry=up".to_vec()], vec![("x-end".into(), "yes".into())]);
     for (port, over_http2) in [(envoy.port("trailers"), false), (envoy.port("plain"), true)] {
         let sent = request("POST", "/x").body(body.clone());
-        let status =
-            if over_http2 { send_h2(port, &sent, Ending::OnLast).unwrap().status } else { send(port, &sent).status };
+        let status = if over_http2 {
+            send_h2(port, &sent, Ending::OnLast).expect("an answer").status
+        } else {
+            send(port, &sent).status
+        };
         assert_eq!(status, 200);
         let seen = upstream.ended(&sent);
         assert_eq!(seen.body, b"query=up");
@@ -105,7 +108,7 @@ fn envoy_accepts_our_tokens_and_no_others() {
 #[test]
 fn validation_tells_a_good_bootstrap_from_a_bad_one() {
     let good = bootstrap(&[Listener::bare("plain")], vec![cluster("upstream", 1, false)]);
-    validate(&good).unwrap();
+    validate(&good).expect("a good bootstrap");
     let mut bad = good;
     bad["static_resources"]["listeners"][0]["no_such_field"] = json!(1);
     assert!(validate(&bad).unwrap_err().contains("no_such_field"));

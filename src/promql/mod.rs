@@ -107,12 +107,6 @@ impl ScopedExpr {
         &self.0.text
     }
 
-    /// The text for the upstream.
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0.text
-    }
-
     /// How many selectors it has, each with the matchers.
     #[must_use]
     pub fn selectors(&self) -> usize {
@@ -133,12 +127,6 @@ impl ScopedSelector {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text
-    }
-
-    /// The text for the upstream.
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0.text
     }
 
     /// How many selectors it has: one.
