@@ -190,6 +190,12 @@ fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], f
                         selectors = selectors.saturating_add(1);
                         out.selector(name, &promql::scope_selector(value, &matchers, dialect, limits).map_err(refuse)?);
                     }
+                    ParameterKind::AnySelector => {
+                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        if let Some(selector) = scoped {
+                            out.selector(name, &selector);
+                        }
+                    }
                     ParameterKind::PureText if value.len() > limits.query_bytes => {
                         return Err(Denial::TextTooLong { parameter: name, limit: limits.query_bytes });
                     }
@@ -283,7 +289,7 @@ fn merge<'a>(policy: &Policy, route: &Route, url: &'a [u8], form: &'a [u8]) -> R
                     continue;
                 }
             }
-            ParameterKind::Selector | ParameterKind::RemovedLabels => {}
+            ParameterKind::Selector | ParameterKind::AnySelector | ParameterKind::RemovedLabels => {}
         }
         merged.push(Merged { name: Name::Known(name, kind), value });
     }

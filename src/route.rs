@@ -74,6 +74,8 @@ pub enum ParameterKind {
     Expression,
     /// A series selector: narrowed. Any number.
     Selector,
+    /// A selector as `/federate` takes it: it may select everything there is, and without a matcher selects nothing.
+    AnySelector,
     /// A PromQL expression that the endpoint only looks at as text: reads nothing, passes. At most one.
     PureText,
     /// A single value without tenant data. At most one.
@@ -193,7 +195,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::Federate,
         path: "/federate",
         methods: Methods::Get,
-        parameters: &[("match[]", ParameterKind::Selector)],
+        parameters: &[("match[]", ParameterKind::AnySelector)],
         common: Common::NotRead,
         without_selector: WithoutSelector::ReadsNothing,
     },

@@ -104,6 +104,10 @@ fn a_get_carries_its_parameters_in_the_url() {
         ("/api/v1/label/job/values", r#"/api/v1/label/job/values?match[]={tenant="fruit"}"#),
         ("/federate?match[]=up", r#"/federate?match[]=up{tenant="fruit"}"#),
         ("/federate", "/federate"),
+        // Prometheus minds selectors of everything elsewhere only; one without a matcher selects nothing here.
+        ("/federate?match[]={job!='a'}", r#"/federate?match[]={job!="a",tenant="fruit"}"#),
+        ("/federate?match[]={}&match[]=up", r#"/federate?match[]=up{tenant="fruit"}"#),
+        ("/federate?match[]={+%23%0A}", "/federate"),
         ("/api/v1/format_query?query=up", "/api/v1/format_query?query=up"),
         ("/api/v1/status/buildinfo?x=1", "/api/v1/status/buildinfo"),
         ("/api/v1/features", "/api/v1/features"),

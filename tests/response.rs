@@ -104,6 +104,7 @@ fn headers_show_what_cannot_be_filtered() {
         Ok(ResponseHead::Success)
     );
     assert_eq!(seen(ResponseHeaders { status: 422, ..good }), Ok(ResponseHead::Failure));
+    assert_eq!(seen(ResponseHeaders { status: 204, content_type: None, ..good }), Ok(ResponseHead::NoContent));
     assert_eq!(seen(ResponseHeaders { content_type: Some(b"text/plain"), ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_type: None, ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_encoding: Some(b"gzip"), ..good }), Err(502));

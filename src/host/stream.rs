@@ -318,7 +318,8 @@ impl Stream {
             ResponseHead::Success if end_of_stream => return Err(Denial::Response(ResponseError::Undecodable)),
             ResponseHead::Failure if end_of_stream => return self.answer_with_status(seen.status),
             ResponseHead::ForeignFailure => return self.answer_with_status(seen.status),
-            ResponseHead::Success | ResponseHead::Failure => {}
+            ResponseHead::NoContent if end_of_stream => return Ok(Action::Continue),
+            ResponseHead::Success | ResponseHead::Failure | ResponseHead::NoContent => {}
         }
         let mut held = Held::default();
         // `inspect` has compared the length with the limit, so it is a `usize`.

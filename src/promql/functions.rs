@@ -54,6 +54,8 @@ pub(super) fn function(name: &[u8]) -> Option<Function> {
         | b"histogram_stddev"
         | b"histogram_stdvar"
         | b"histogram_sum"
+        // `double_exponential_smoothing` in Prometheus 2.
+        | b"holt_winters"
         | b"hour"
         | b"idelta"
         | b"increase"

@@ -26,6 +26,7 @@ pub use matcher::Matchers;
 
 use error::Refusal;
 use grammar::Rewriter;
+use selector::Place;
 
 /// Which PromQL is accepted: the switches of `promql` in the configuration.
 ///
@@ -120,7 +121,7 @@ impl ScopedSelector {
         if matchers.is_empty() {
             return None;
         }
-        Some(Self(Scoped { text: format!("{{{}}}", matchers.plain()), selectors: 1 }))
+        Some(Self(Scoped { text: bare(matchers), selectors: 1 }))
     }
 
     /// The text for the upstream.
@@ -161,7 +162,29 @@ pub fn scope_selector(
     dialect: &Dialect,
     limits: &TextLimits,
 ) -> Result<ScopedSelector, PromqlError> {
-    rewrite(text, matchers, dialect, limits, Rewriter::only_selector).map(ScopedSelector)
+    rewrite(text, matchers, dialect, limits, |rewriter| rewriter.only_selector(Place::Match)).map(ScopedSelector)
+}
+
+/// The same where a selector may select everything, as in the `match[]` of `/federate`; `None` for one without a matcher,
+/// which selects nothing there: narrowed it would select everything of the tenant's.
+///
+/// # Errors
+/// When the text is not one selector and nothing else, or is larger than `limits`.
+// Prometheus: web/federate.go; tsdb/querier.go, PostingsForMatchers
+pub fn scope_any_selector(
+    text: &[u8],
+    matchers: &Matchers,
+    dialect: &Dialect,
+    limits: &TextLimits,
+) -> Result<Option<ScopedSelector>, PromqlError> {
+    let scoped = rewrite(text, matchers, dialect, limits, |rewriter| rewriter.only_selector(Place::AnyMatch))?;
+    let narrows_nothing = scoped.text == bare(matchers);
+    Ok((!narrows_nothing).then_some(ScopedSelector(scoped)))
+}
+
+/// A selector of the tenant's matchers and no others.
+fn bare(matchers: &Matchers) -> String {
+    format!("{{{}}}", matchers.plain())
 }
 
 fn rewrite<'a>(

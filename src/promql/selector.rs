@@ -18,6 +18,8 @@ pub(super) enum Place {
     InfoLabels,
     /// In `match[]`.
     Match,
+    /// In the `match[]` of an endpoint where it may select everything.
+    AnyMatch,
 }
 
 /// What the matchers that have been read say together.
@@ -31,7 +33,7 @@ struct Read {
 
 impl Rewriter<'_> {
     /// A whole `match[]`: one selector and nothing else.
-    pub(super) fn only_selector(&mut self) -> Result<(), Refusal> {
+    pub(super) fn only_selector(&mut self, place: Place) -> Result<(), Refusal> {
         let token = self.lexer.token;
         let name = match token.kind {
             Kind::LeftBrace => None,
@@ -43,7 +45,7 @@ impl Rewriter<'_> {
         if name.is_some() {
             self.advance()?;
         }
-        self.selector(name, Place::Match)?;
+        self.selector(name, place)?;
         if self.lexer.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) }
     }
 
@@ -67,7 +69,7 @@ impl Rewriter<'_> {
                     return Err(Refusal::form(start, what));
                 }
                 Place::Match => return Err(Refusal::empty_match()),
-                Place::InfoLabels => {}
+                Place::InfoLabels | Place::AnyMatch => {}
             }
         }
         let own_end = self.out.len();
@@ -188,8 +190,12 @@ impl Rewriter<'_> {
         kind: Kind,
         place: Place,
     ) -> Result<(), Refusal> {
+        let minds = match place {
+            Place::Expression | Place::InfoLabels => true,
+            Place::Match | Place::AnyMatch => false,
+        };
         match (outside, kind) {
-            (Some(name), Kind::String(escapes)) if place != Place::Match => {
+            (Some(name), Kind::String(escapes)) if minds => {
                 let problem = Problem::TwoNames {
                     outside: shown(self.slice(name)),
                     inside: shown(&string_value(inside, escapes)),

@@ -67,6 +67,9 @@ pub enum ResponseHead {
     Failure,
     /// An error that is not Prometheus's: nothing of its body passes, its status does.
     ForeignFailure,
+    /// A success without a body.
+    // Prometheus: web/api/v1/api.go, respond with `data` nil: exemplars of an expression without a selector
+    NoContent,
 }
 
 /// An answer's headers, as far as they matter.
@@ -94,6 +97,9 @@ impl ResponseHeaders<'_> {
     /// # Errors
     /// The answer must be filtered and its headers show that it cannot be.
     pub fn inspect(&self, limit: usize) -> Result<ResponseHead, Denial> {
+        if self.status == 204 {
+            return Ok(ResponseHead::NoContent);
+        }
         let json = self.content_type.is_some_and(is_json);
         let plain = self.content_encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"));
         let fits = self.content_length.is_none_or(|length| usize::try_from(length).is_ok_and(|length| length <= limit));
@@ -118,6 +124,10 @@ impl ResponseFilter {
     /// # Errors
     /// The body is not what the endpoint answers; not a byte of it may pass.
     pub fn filter(&self, head: ResponseHead, body: &[u8]) -> Result<Vec<u8>, ResponseError> {
+        if head == ResponseHead::NoContent {
+            // Whatever came where there must be nothing.
+            return Ok(Vec::new());
+        }
         let text = std::str::from_utf8(body).map_err(|_| ResponseError::Undecodable)?;
         let filtered = match (head, self.entries) {
             (ResponseHead::Success, Entries::Exemplars) => {
@@ -125,7 +135,7 @@ impl ResponseFilter {
             }
             // An error has no data; if it had, it would be everybody's.
             (ResponseHead::Failure, Entries::Exemplars) => envelope::edit(text, |_| Some("null".to_owned())),
-            (ResponseHead::ForeignFailure, Entries::Exemplars) => None,
+            (ResponseHead::ForeignFailure | ResponseHead::NoContent, Entries::Exemplars) => None,
         };
         filtered.map(String::into_bytes).ok_or(ResponseError::Undecodable)
     }

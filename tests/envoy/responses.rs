@@ -156,6 +156,19 @@ fn warnings_and_error_texts_of_a_filtered_endpoint_are_constant() {
 }
 
 #[test]
+fn an_answer_without_content_passes() {
+    let bench = bench();
+    for listener in ["plain", "hold", "h2"] {
+        let response = ask(&bench, listener, Answer::nothing());
+        assert_eq!((response.status, response.text().as_str()), (204, ""), "{listener}");
+    }
+    // HTTP/2 lets a body follow all the same.
+    let more = Answer { status: 204, ..Answer::json(200, body(&[entry("b", "foreign")])) };
+    let response = ask(&bench, "h2", more);
+    assert!(!response.text().contains("foreign"), "{response:?}");
+}
+
+#[test]
 fn an_answer_whose_headers_show_that_it_cannot_be_filtered_is_502() {
     let bench = bench();
     let text = body(&[entry("b", "foreign")]);

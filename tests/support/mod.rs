@@ -5,12 +5,14 @@
 
 pub(crate) mod bench;
 pub(crate) mod client;
+pub(crate) mod data;
 pub(crate) mod envoy;
 pub(crate) mod form;
 pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod protobuf;
+pub(crate) mod remote_write;
 pub(crate) mod tokens;
 pub(crate) mod updated;
 pub(crate) mod upstream;

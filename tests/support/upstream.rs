@@ -127,9 +127,16 @@ pub(crate) enum Framing {
     Chunked,
     /// A `content-length` that may be a lie.
     Claimed(usize),
+    /// Not even an empty body.
+    Nothing,
 }
 
 impl Answer {
+    /// An answer that has no body by its status.
+    pub(crate) fn nothing() -> Self {
+        Self { status: 204, headers: Vec::new(), framing: Framing::Nothing, steps: Vec::new(), trailers: Vec::new() }
+    }
+
     /// A JSON answer with its length.
     pub(crate) fn json(status: u16, body: impl AsRef<[u8]>) -> Self {
         Self {
@@ -413,6 +420,7 @@ impl Http1 {
             Framing::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
             Framing::Length => format!("content-length: {length}\r\n\r\n"),
             Framing::Claimed(claimed) => format!("content-length: {claimed}\r\n\r\n"),
+            Framing::Nothing => "\r\n".to_owned(),
         });
         self.stream.write_all(out.as_bytes()).await.ok()?;
         if head_only {
@@ -433,7 +441,7 @@ impl Http1 {
             self.stream.write_all(end.as_bytes()).await.ok()?;
         }
         // A length that was a lie leaves the connection in no state to go on.
-        if answer.framing == Framing::Chunked || answer.framing == Framing::Length { Some(()) } else { None }
+        if let Framing::Claimed(_) = answer.framing { None } else { Some(()) }
     }
 }
 
@@ -495,7 +503,11 @@ async fn respond_h2(answer: Answer, mut responder: h2::server::SendResponse<Byte
     for (name, value) in &answer.headers {
         head = head.header(name, value);
     }
-    let mut stream = responder.send_response(head.body(()).ok()?, false).ok()?;
+    let nothing = answer.framing == Framing::Nothing;
+    let mut stream = responder.send_response(head.body(()).ok()?, nothing).ok()?;
+    if nothing {
+        return Some(());
+    }
     for step in answer.steps {
         match step {
             Step::Data(data) => {

@@ -1,0 +1,1 @@
+//! What the core relies on in RE2 and Go, asked of the real Prometheus.
