@@ -16,6 +16,8 @@ PROMETHEUS ?=
 PROMTOOL ?=
 # `make test TEST=attacks` runs the tests with that in their name. PLF_CORPUS, a folder of PromQL expressions, is read when set.
 TEST ?=
+# Random expressions that `make equivalence` asks for each tenant; PLF_SEED repeats those of a run.
+EXPRESSIONS ?= 1000
 # `make demo ONCE=1`: the demo checks its answers and stops by itself.
 ONCE ?=
 # Makes the module smaller where it is present (Debian: binaryen); `WASM_OPT=no` leaves it out.
@@ -43,6 +45,10 @@ envoy := $(or $(ENVOY),$(TOOLS)/envoy)
 prometheus := $(or $(PROMETHEUS),$(TOOLS)/prometheus)
 promtool := $(or $(PROMTOOL),$(TOOLS)/promtool)
 
+# What the tests start, told in the environment.
+lab = ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) \
+	PLF_MODULE=$(CURDIR)/$(MODULE) PLF_TRAP_MODULE=$(CURDIR)/$(TRAP_MODULE)
+
 # --- targets ---
 
 .PHONY: help
@@ -54,9 +60,11 @@ build: $(MODULE) ## the module: target/prom-label-filter.wasm
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## every test this machine can run, real Envoy and Prometheus included
-	ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) \
-	PLF_MODULE=$(CURDIR)/$(MODULE) PLF_TRAP_MODULE=$(CURDIR)/$(TRAP_MODULE) \
-	.ci/cargo native test --locked $(TEST)
+	$(lab) .ci/cargo native test --locked $(TEST)
+
+.PHONY: equivalence
+equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
+	$(lab) PLF_EQUIVALENCE=$(EXPRESSIONS) .ci/cargo native test --locked --test integration -- --nocapture equivalence::
 
 .PHONY: demo
 demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctrl-C stops it, ONCE=1 makes it stop by itself

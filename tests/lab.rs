@@ -2,8 +2,8 @@
 
 use crate::support::bench::pairs;
 use crate::support::client::{Body, Connection, Ending, get, post, request, send, send_h2};
-use crate::support::envoy::{Envoy, Listener, bootstrap, cluster, validate};
 use crate::support::data::END;
+use crate::support::envoy::{Envoy, Listener, bootstrap, cluster, validate};
 use crate::support::prometheus::Prometheus;
 use crate::support::upstream::{Answer, End, Framing, Step, Upstream};
 use crate::support::{form, tokens};

@@ -12,7 +12,8 @@ use std::sync::LazyLock;
 static POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b\d+:\d+\b|\bchar \d+\b").expect("a pattern"));
 
 /// The piece of the query at which a parser stopped, in the quotes in which it was written.
-static PIECE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"unexpected (\w+) ".*?"(\.\.\.)?( |$)"#).expect("a pattern"));
+static PIECE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"unexpected (\w+) ".*?"(\.\.\.)?( |$)"#).expect("a pattern"));
 
 /// An answer without what may differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +45,8 @@ pub(super) fn essence(query: &str, response: &Response, texts: Texts) -> Essence
     }
     for notes in ["/warnings", "/infos"] {
         if let Some(notes) = body.pointer_mut(notes) {
-            let mut texts: Vec<String> = notes.as_array().into_iter().flatten().filter_map(Value::as_str).map(without_places).collect();
+            let mut texts: Vec<String> =
+                notes.as_array().into_iter().flatten().filter_map(Value::as_str).map(without_places).collect();
             texts.sort();
             *notes = json!(texts);
         }
@@ -79,7 +81,9 @@ fn round(result: &mut Value) {
             }
             items => items.iter_mut().for_each(round),
         },
-        Value::Object(members) => members.iter_mut().filter(|(name, _)| *name != "metric").for_each(|(_, each)| round(each)),
+        Value::Object(members) => {
+            members.iter_mut().filter(|(name, _)| *name != "metric").for_each(|(_, each)| round(each))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -95,14 +99,29 @@ pub(super) fn values_only(essence: &Essence) -> Essence {
     if let Some(entries) = content.pointer_mut("/data/result").and_then(Value::as_array_mut) {
         let mut values: Vec<Value> = entries
             .iter()
-            .flat_map(|entry| match &entry["values"] {
-                Value::Array(values) => values.clone(),
-                _ => vec![entry["value"].clone()],
-            })
+            .flat_map(|entry| entry["values"].as_array().cloned().unwrap_or_else(|| vec![entry["value"].clone()]))
             .collect();
         values.sort_by_cached_key(ToString::to_string);
         content["data"]["result"] = json!(values);
     }
+    Essence { status: essence.status, content }
+}
+
+/// The answer to a question whose values come out of rounding errors: which series there are at which times.
+pub(super) fn without_values(essence: &Essence) -> Essence {
+    fn erase(result: &mut Value) {
+        match result {
+            Value::Array(items) => match items.as_mut_slice() {
+                [Value::Number(_), value @ Value::String(_)] => *value = Value::Null,
+                items => items.iter_mut().for_each(erase),
+            },
+            Value::Object(members) => members.values_mut().for_each(erase),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut content = essence.content.clone();
+    content.as_object_mut().map(|members| members.remove("order"));
+    content.pointer_mut("/data/result").into_iter().for_each(erase);
     Essence { status: essence.status, content }
 }
 
@@ -114,7 +133,9 @@ fn is_sorted(query: &str) -> bool {
     }
     match tree {
         Ok(Expr::Call(node)) => matches!(node.func.name, "sort" | "sort_desc"),
-        Ok(Expr::Aggregate(node)) => node.modifier.is_none() && matches!(node.op.to_string().as_str(), "topk" | "bottomk"),
+        Ok(Expr::Aggregate(node)) => {
+            node.modifier.is_none() && matches!(node.op.to_string().as_str(), "topk" | "bottomk")
+        }
         _ => false,
     }
 }

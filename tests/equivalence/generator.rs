@@ -6,6 +6,7 @@ use crate::support::data::TENANTS;
 use fastrand::Rng;
 
 /// The names of metrics: in the data, not in the data, in some tenant's data only, and names that are words of PromQL.
+#[rustfmt::skip]
 const METRICS: [&str; 14] = [
     "up", "up", "http_requests_total", "http_requests_total", "temperature", "temperature", "latency_bucket",
     "request_duration", "target_info", "nobody_total", "secret_2_total", "secret_3_total", "absent_metric", "sum",
@@ -14,16 +15,20 @@ const METRICS: [&str; 14] = [
 const LABELS: [&str; 9] = ["tenant", "tenant", "job", "job", "instance", "le", "__name__", "only_2", "nothing"];
 
 /// Values and patterns of matchers, and pieces of both.
+#[rustfmt::skip]
 const VALUES: [&str; 18] = [
-    "", "api", "db", "1", "2", ".*", ".+", "a.*", "a|b", "team-.*", "(?i)API", "[^a]+", "(a|)", "team-fruit|é", "\\d", "a\\\\b",
-    "x\u{7f}", "(",
+    "", "api", "db", "1", "2", ".*", ".+", "a.*", "a|b", "team-.*", "(?i)API", "[^a]+", "(a|)", "team-fruit|é", "\\d",
+    "a\\\\b", "x\u{7f}", "(",
 ];
 
 const AGGREGATIONS: [&str; 9] = ["sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "SUM"];
+#[rustfmt::skip]
 const OF_VECTOR: [&str; 22] = [
-    "abs", "ceil", "floor", "exp", "sqrt", "ln", "log2", "sgn", "round", "sin", "tanh", "deg", "timestamp", "hour", "day_of_week",
-    "sort", "sort_desc", "scalar_vector", "histogram_count", "histogram_sum", "days_in_month", "absent",
+    "abs", "ceil", "floor", "exp", "sqrt", "ln", "log2", "sgn", "round", "sin", "tanh", "deg", "timestamp", "hour",
+    "day_of_week", "sort", "sort_desc", "scalar_vector", "histogram_count", "histogram_sum", "days_in_month",
+    "absent",
 ];
+#[rustfmt::skip]
 const OF_RANGE: [&str; 20] = [
     "rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", "avg_over_time", "min_over_time",
     "max_over_time", "sum_over_time", "count_over_time", "stddev_over_time", "last_over_time", "present_over_time",
@@ -33,6 +38,26 @@ const ARITHMETIC: [&str; 7] = ["+", "-", "*", "/", "%", "^", "atan2"];
 const COMPARISONS: [&str; 6] = ["==", "!=", "<", ">", "<=", ">="];
 const SETS: [&str; 3] = ["and", "or", "unless"];
 const DURATIONS: [&str; 9] = ["5m", "10m", "90s", "7m30s", "300", "0x78", "1h", "600000ms", "2m1s"];
+
+/// What Prometheus 3 reads and Prometheus 2 does not.
+#[rustfmt::skip]
+const MODERN_DURATIONS: [&str; 8] = [
+    "5m*2", "(10m)", "max_of(5m, step())", "1_000", "-(-5m)", "min_of(10m, range())", "5m + 2^3", "STEP() * 2",
+];
+#[rustfmt::skip]
+const MODERN_OF_RANGE: [&str; 9] = [
+    "mad_over_time", "ts_of_max_over_time", "ts_of_min_over_time", "ts_of_last_over_time", "first_over_time",
+    "ts_of_first_over_time", "rate", "increase", "changes",
+];
+
+/// Which PromQL is composed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// What every Prometheus reads.
+    Classic,
+    /// What Prometheus 3 reads with all of its switches on, too.
+    Modern,
+}
 
 /// What an expression evaluates to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +72,13 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Generator {
     random: Rng,
+    age: Age,
     out: String,
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { random: Rng::with_seed(seed), out: String::new() }
+    pub(super) fn new(seed: u64, age: Age) -> Self {
+        Self { random: Rng::with_seed(seed), age, out: String::new() }
     }
 
     /// An expression. Most mean something to Prometheus; some are of a wrong type, and a few are damaged.
@@ -84,7 +110,8 @@ impl Generator {
 
     fn expr(&mut self, kind: Kind, depth: u8) {
         // What has the wrong type must be refused in the same words.
-        let kind = if self.one_in(150) { self.pick(&[Kind::Vector, Kind::Scalar, Kind::Range, Kind::Text]) } else { kind };
+        let kind =
+            if self.one_in(150) { self.pick(&[Kind::Vector, Kind::Scalar, Kind::Range, Kind::Text]) } else { kind };
         match kind {
             Kind::Vector => self.vector(depth),
             Kind::Scalar => self.scalar(depth),
@@ -109,7 +136,7 @@ impl Generator {
             3..=6 => self.aggregation(below),
             7..=8 => self.call_of_vector(below),
             9..=12 => {
-                let name = self.pick(&OF_RANGE);
+                let name = if self.modern(3) { self.pick(&MODERN_OF_RANGE) } else { self.pick(&OF_RANGE) };
                 self.call(name, &[Kind::Range], below);
             }
             13..=15 => self.vectors_joined(below),
@@ -151,10 +178,14 @@ impl Generator {
     }
 
     fn range(&mut self, depth: u8) {
-        let duration = self.pick(&DURATIONS);
+        let duration = if self.modern(4) { self.pick(&MODERN_DURATIONS) } else { self.pick(&DURATIONS) };
         if depth == 0 || self.random.bool() {
             self.vector_selector();
             self.bracket(&[duration]);
+            if self.modern(6) {
+                let word = self.pick(&[" anchored", " smoothed"]);
+                self.put(word);
+            }
         } else {
             // A subquery takes what stands directly before it.
             self.parenthesised(Kind::Vector, depth - 1);
@@ -168,6 +199,7 @@ impl Generator {
 
     fn aggregation(&mut self, depth: u8) {
         let parameter = match self.random.u8(..10) {
+            0 if self.modern(2) => Some((Kind::Scalar, self.pick(&["limitk", "limit_ratio"]))),
             0 => Some((Kind::Scalar, self.pick(&["topk", "bottomk", "TopK"]))),
             1 => Some((Kind::Scalar, "quantile")),
             2 => Some((Kind::Text, "count_values")),
@@ -302,6 +334,10 @@ impl Generator {
                 self.put(side);
                 self.names();
             }
+            if !set && self.modern(3) {
+                let fill = self.pick(&[" fill(0)", " fill_left (1) fill_right(-2)", " FILL_RIGHT(5)"]);
+                self.put(fill);
+            }
         }
         self.space();
         self.expr(Kind::Vector, depth);
@@ -311,7 +347,13 @@ impl Generator {
         let (left, right) =
             if self.random.bool() { (Kind::Vector, Kind::Scalar) } else { (Kind::Scalar, Kind::Vector) };
         self.expr(left, depth);
-        if self.random.bool() { self.operator(&ARITHMETIC) } else { self.operator(&COMPARISONS) }
+        if self.modern(8) {
+            self.operator(&["</", ">/"]);
+        } else if self.random.bool() {
+            self.operator(&ARITHMETIC);
+        } else {
+            self.operator(&COMPARISONS);
+        }
         self.expr(right, depth);
     }
 
@@ -341,9 +383,11 @@ impl Generator {
     fn vector_selector(&mut self) {
         let name = self.pick(&METRICS);
         let bare = self.one_in(8);
-        if bare {
+        if bare || self.modern(6) {
             self.put("{");
-            if self.random.bool() {
+            if self.modern(2) {
+                self.quoted(name);
+            } else if self.random.bool() {
                 self.put("__name__=");
                 self.quoted(name);
             } else {
@@ -379,7 +423,11 @@ impl Generator {
 
     fn matcher(&mut self) {
         let label = self.pick(&LABELS);
-        self.put(label);
+        if self.modern(5) {
+            self.quoted(label)
+        } else {
+            self.put(label)
+        }
         self.space();
         let operator = self.pick(&["=", "=", "!=", "=~", "!~"]);
         self.put(operator);
@@ -485,13 +533,20 @@ impl Generator {
         };
         let to = to.min(from + 5);
         let to = (to..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(from);
-        let (before, middle, after) = (&text[..from], &text[from..to], &text[to..]);
-        let piece = self.pick(&["(", ")", "{", "}", "[", "\"", "'", "`", "#", ",", "=~", "by", "1", "\u{a0}", "$", "é"]);
+        let (before, rest) = text.split_at(from);
+        let (middle, after) = rest.split_at(to - from);
+        let piece =
+            self.pick(&["(", ")", "{", "}", "[", "\"", "'", "`", "#", ",", "=~", "by", "1", "\u{a0}", "$", "é"]);
         match self.random.u8(..3) {
             0 => format!("{before}{after}"),
             1 => format!("{before}{middle}{middle}{after}"),
             _ => format!("{before}{piece}{middle}{after}"),
         }
+    }
+
+    /// Whether, this time, something is used that only Prometheus 3 reads.
+    fn modern(&mut self, one_in: u32) -> bool {
+        self.age == Age::Modern && self.one_in(one_in)
     }
 
     fn put(&mut self, text: &str) {

@@ -28,7 +28,7 @@ pub(super) fn about(query: &str) -> [Question; 4] {
 }
 
 /// Expressions that try to see more: what a slip would show first.
-pub(super) const PROBES: [&str; 34] = [
+pub(super) const PROBES: [&str; 36] = [
     "{__name__=~\".+\"}",
     "count by (tenant, __name__) ({__name__!=\"\"})",
     "up{tenant=\"team-veggie\"}",
@@ -57,6 +57,8 @@ pub(super) const PROBES: [&str; 34] = [
     "label_replace(up, \"other\", \"$1\", \"tenant\", \"(.*)\")",
     "label_replace(up{job=\"api\"}, \"job\", \"\", \"instance\", \".*\")",
     "label_join(up, \"all\", \"-\", \"tenant\", \"job\")",
+    "info(up, {version=~\".+\"})",
+    "info(up, {tenant=\"team-veggie\", __name__=~\".+_info\"})",
     "sort_desc(temperature)",
     "http_requests_total @ end() - http_requests_total @ start()",
     "up[5m",
@@ -65,8 +67,8 @@ pub(super) const PROBES: [&str; 34] = [
     "up # and another {\n",
 ];
 
-/// Endpoints that look names, series and exemplars up. `{start}` and `{end}` are times of the data.
-const LOOKUPS: [(&str, &str); 47] = [
+/// Endpoints that look names, series and exemplars up. Names in braces are times of the data.
+const LOOKUPS: [(&str, &str); 54] = [
     ("/api/v1/labels", ""),
     ("/api/v1/labels", "match[]=up"),
     ("/api/v1/labels", "match[]=up&match[]=secret_2_total"),
@@ -107,6 +109,14 @@ const LOOKUPS: [(&str, &str); 47] = [
     ("/api/v1/query_exemplars", "query=%7B__name__%3D~%22.%2B%22%7D&start={start}&end={end}"),
     ("/api/v1/query_exemplars", "query=http_requests_total&start=1&end=2"),
     ("/api/v1/query_exemplars", "query=1&start={start}&end={end}"),
+    // Before or after what some tenants have.
+    ("/api/v1/labels", "start={late}"),
+    ("/api/v1/labels", "match[]=up&end={early}"),
+    ("/api/v1/label/job/values", "start={late}&end={end}"),
+    ("/api/v1/label/__name__/values", "match[]=up&start={late}"),
+    ("/api/v1/series", "match[]=up&start={late}"),
+    ("/api/v1/series", "match[]=up&end={early}"),
+    ("/api/v1/series", ""),
     ("/federate", "match[]=up"),
     ("/federate", "match[]=%7B__name__%3D~%22.%2B%22%7D"),
     ("/federate", "match[]=temperature&match[]=up%7Btenant%3D%22a%22%7D"),
@@ -119,15 +129,24 @@ const LOOKUPS: [(&str, &str); 47] = [
 
 /// The look-ups, and some with random selectors.
 pub(super) fn lookups(generator: &mut Generator, random: usize) -> Vec<Question> {
-    let time = |text: &str| text.replace("{start}", &(*END - 1300).to_string()).replace("{end}", &END.to_string());
+    let time = |text: &str| {
+        [("{start}", 1300), ("{end}", 0), ("{late}", 240), ("{early}", 2100)]
+            .iter()
+            .fold(text.to_owned(), |text, (name, before)| text.replace(name, &(*END - before).to_string()))
+    };
     let mut all: Vec<Question> = LOOKUPS
         .iter()
         .map(|(path, parameters)| Question { path, parameters: time(parameters), query: String::new() })
         .collect();
-    let paths = ["/api/v1/series", "/api/v1/labels", "/api/v1/label/__name__/values", "/api/v1/label/tenant/values", "/federate"];
+    let paths = [
+        "/api/v1/series",
+        "/api/v1/labels",
+        "/api/v1/label/__name__/values",
+        "/api/v1/label/tenant/values",
+        "/federate",
+    ];
     for path in paths.into_iter().cycle().take(random) {
-        let selectors: Vec<String> =
-            (0..2).map(|_| format!("match[]={}", encode(&generator.selector()))).collect();
+        let selectors: Vec<String> = (0..2).map(|_| format!("match[]={}", encode(&generator.selector()))).collect();
         let times = if path == "/federate" { "" } else { "&start={start}&end={end}" };
         all.push(Question { path, parameters: time(&(selectors.join("&") + times)), query: String::new() });
     }

@@ -60,7 +60,7 @@ fn tokens(text: &str) -> Vec<&str> {
     while let Some(first) = rest.chars().next() {
         let word = |c: char| c.is_alphanumeric() || "_:.".contains(c);
         let length = if "\"'`".contains(first) {
-            rest[1..].find(first).map_or(rest.len(), |end| end + 2)
+            rest.char_indices().skip(1).find(|(_, c)| *c == first).map_or(rest.len(), |(end, _)| end + 1)
         } else if word(first) {
             rest.find(|c| !word(c)).unwrap_or(rest.len())
         } else {
@@ -76,7 +76,10 @@ fn tokens(text: &str) -> Vec<&str> {
 #[test]
 fn what_fails_becomes_small() {
     let text = r#"sum by (job) (rate(up{tenant=~"a"}[5m])) + abs((topk(1, "x" (down{b="c"}))))"#;
-    assert_eq!(shrink(text, |text| text.contains("down") && text.matches('(').count() == text.matches(')').count()), "down");
+    assert_eq!(
+        shrink(text, |text| text.contains("down") && text.matches('(').count() == text.matches(')').count()),
+        "down"
+    );
     assert_eq!(shrink(text, |text| text.contains("up{")), "up{");
     assert_eq!(shrink("up", |_| false), "up");
 }

@@ -63,13 +63,9 @@ pub(crate) fn of_tenant(tenant: &str) -> Vec<Series> {
     // A name and a label that only this tenant has: they must not show anywhere else.
     add(&format!("secret_{number}_total"), &[(&format!("only_{number}"), "x")], &|minute| minute);
     let labels = [("tenant", tenant), ("job", "api"), ("instance", "1")];
-    let mut durations = series("request_duration", &labels, time, |_| 0.0);
-    durations.points = Points::Histograms(
-        (0..=MINUTES)
-            .map(|minute| (at(minute), Histogram { counts: [minute * 3, minute, minute * u64::from(number > 5)] }))
-            .collect(),
-    );
-    all.push(durations);
+    let histogram = |minute| Histogram { counts: [minute * 3, minute, minute * u64::from(number > 5)] };
+    let durations = time.map(|minute| (at(minute), histogram(minute))).collect();
+    all.push(Series::new("request_duration", &labels, Points::Histograms(durations)));
     // Some series end before the others do: Prometheus writes it down when a target is gone.
     for gone in all.iter_mut().filter(|each| each.has("job", "db") && each.has("instance", "2")) {
         if let Points::Floats(points) = &mut gone.points

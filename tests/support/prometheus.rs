@@ -1,6 +1,6 @@
 //! A real Prometheus over data of several tenants, and for each tenant one that holds nothing else.
 
-use super::client::{Connection, request, status_of};
+use super::client::{Body, Connection, get, request, status_of};
 use super::process::{Process, directory};
 use super::remote_write::{self, Series};
 use super::{data, eventually, parts};
@@ -41,14 +41,15 @@ impl Prometheus {
     pub(crate) fn holding(series: &[Series], more: &[&str]) -> Self {
         let home = directory("prometheus");
         let (data, configuration) = (home.join("data"), home.join("prometheus.yml"));
-        fs::write(&configuration, "storage: {exemplars: {max_exemplars: 10000}}\n").expect("the configuration is written");
+        fs::write(&configuration, "storage: {exemplars: {max_exemplars: 10000}}\n")
+            .expect("the configuration is written");
         // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
         let found = (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts");
         let write = request("POST", "/api/v1/write")
             .header("content-type", "application/x-protobuf")
             .header("content-encoding", "snappy")
             .header("x-prometheus-remote-write-version", "0.1.0")
-            .body(super::client::Body::Length(remote_write::body(series)));
+            .body(Body::Length(remote_write::body(series)));
         let answer = Connection::open(found.port).send(&write);
         assert_eq!(answer.status, 204, "{}\n{}", answer.text(), found.log_tail());
         found
@@ -75,6 +76,11 @@ impl Prometheus {
             (status_of(port, "/-/ready") == Some(200)).then_some(true)
         });
         ready.then_some(Self { port, process })
+    }
+
+    pub(crate) fn version(&self) -> String {
+        let answer = Connection::open(self.port).send(&get("/api/v1/status/buildinfo")).json();
+        answer["data"]["version"].as_str().expect("a version").to_owned()
     }
 
     pub(crate) fn log_tail(&self) -> String {

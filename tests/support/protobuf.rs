@@ -1,5 +1,4 @@
-//! Writes protobuf by hand, as a serialiser does: what Envoy would give the filter, and Prometheus would be
-//! given. For tests only.
+//! Writes protobuf by hand, as a serialiser does: what Envoy would give the filter. For tests only.
 
 use prom_label_filter::value::Value;
 
@@ -21,26 +20,6 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
 pub(crate) fn field(number: u64, content: &[u8]) -> Vec<u8> {
     let length = u64::try_from(content.len()).unwrap_or_default();
     [varint(number << 3 | 2), varint(length), content.to_vec()].concat()
-}
-
-/// Field `number` with an unsigned integer.
-pub(crate) fn integer(number: u64, value: u64) -> Vec<u8> {
-    [varint(number << 3), varint(value)].concat()
-}
-
-/// Field `number` with a signed integer (`sint32`, `sint64`).
-pub(crate) fn signed(number: u64, value: i64) -> Vec<u8> {
-    [varint(number << 3), zigzag(value)].concat()
-}
-
-/// A signed integer in which small ones are short, whatever their sign.
-pub(crate) fn zigzag(value: i64) -> Vec<u8> {
-    varint(((value << 1) ^ (value >> 63)).cast_unsigned())
-}
-
-/// Field `number` with a `double`.
-pub(crate) fn double(number: u64, value: f64) -> Vec<u8> {
-    [varint(number << 3 | 1), value.to_le_bytes().to_vec()].concat()
 }
 
 /// `google.protobuf.Value`.

@@ -1,7 +1,7 @@
 //! Prometheus's remote write protocol, version 1: how the lab gives a Prometheus its data.
 // Prometheus: prompb/remote.proto, prompb/types.proto
 
-use super::protobuf::{double, field, integer, signed, zigzag};
+use super::protobuf::{field, varint};
 
 /// One series with everything in it.
 #[derive(Clone, Debug)]
@@ -92,6 +92,26 @@ impl Exemplar {
 
 fn label(name: &str, value: &str) -> Vec<u8> {
     [field(1, name.as_bytes()), field(2, value.as_bytes())].concat()
+}
+
+/// Field `number` with an unsigned integer.
+fn integer(number: u64, value: u64) -> Vec<u8> {
+    [varint(number << 3), varint(value)].concat()
+}
+
+/// Field `number` with a signed integer (`sint32`, `sint64`).
+fn signed(number: u64, value: i64) -> Vec<u8> {
+    [varint(number << 3), zigzag(value)].concat()
+}
+
+/// A signed integer in which small ones are short, whatever their sign.
+fn zigzag(value: i64) -> Vec<u8> {
+    varint(((value << 1) ^ (value >> 63)).cast_unsigned())
+}
+
+/// Field `number` with a `double`.
+fn double(number: u64, value: f64) -> Vec<u8> {
+    [varint(number << 3 | 1), value.to_le_bytes().to_vec()].concat()
 }
 
 /// The body of a request to `/api/v1/write`.
