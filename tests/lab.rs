@@ -117,7 +117,7 @@ fn validation_tells_a_good_bootstrap_from_a_bad_one() {
 
 #[test]
 fn prometheus_holds_what_was_written() {
-    let own = Prometheus::own(&["a\"b", "é"]);
+    let own = Prometheus::own(&["a\"b", "é"], |_| true);
     let query = form::encode(r#"count by (tenant) ({tenant=~".+"})"#);
     let answer = send(own.port, &get(format!("/api/v1/query?query={query}&time={}", *END)));
     let tenants: Vec<_> = answer.json()["data"]["result"]

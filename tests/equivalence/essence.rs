@@ -15,6 +15,9 @@ static POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b\d+:\d+\b|\bc
 static PIECE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"unexpected (\w+) ".*?"(\.\.\.)?( |$)"#).expect("a pattern"));
 
+/// Series that an error names.
+static SERIES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{.*?\}").expect("a pattern"));
+
 /// An answer without what may differ.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Essence {
@@ -107,7 +110,8 @@ pub(super) fn values_only(essence: &Essence) -> Essence {
     Essence { status: essence.status, content }
 }
 
-/// The answer to a question whose values come out of rounding errors: which series there are at which times.
+/// The answer to a question whose values come out of rounding errors: which series there are at which times. Of an error that
+/// names some of several series: what it says about them.
 pub(super) fn without_values(essence: &Essence) -> Essence {
     fn erase(result: &mut Value) {
         match result {
@@ -122,6 +126,9 @@ pub(super) fn without_values(essence: &Essence) -> Essence {
     let mut content = essence.content.clone();
     content.as_object_mut().map(|members| members.remove("order"));
     content.pointer_mut("/data/result").into_iter().for_each(erase);
+    if let Some(text) = content["error"].as_str() {
+        content["error"] = json!(SERIES.replace_all(text, "{}"));
+    }
     Essence { status: essence.status, content }
 }
 

@@ -30,11 +30,11 @@ impl Prometheus {
         Self::holding(&data::all(), &["--web.read-timeout=1s"])
     }
 
-    /// One that holds these tenants' series and nothing else.
-    pub(crate) fn own(tenants: &[&str]) -> Self {
+    /// One that holds those series of these tenants that `may` be read, and nothing else.
+    pub(crate) fn own(tenants: &[&str], may: impl Fn(&Series) -> bool) -> Self {
         // In the order of the shared one: what PromQL leaves open may follow the order in which series came.
         let tenants = data::TENANTS.into_iter().filter(|each| tenants.contains(each));
-        Self::holding(&tenants.flat_map(data::of_tenant).collect::<Vec<_>>(), &[])
+        Self::holding(&tenants.flat_map(data::of_tenant).filter(may).collect::<Vec<_>>(), &[])
     }
 
     /// One that holds `series`.

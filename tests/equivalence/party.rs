@@ -1,0 +1,232 @@
+//! One party asks: its own Prometheus, and the shared one through the filter; and says what differs.
+//!
+//! Owns the comparison and which differences are expected. Must not know what is asked.
+
+use super::Extent;
+use super::essence::{Essence, Texts, essence, values_only, without_values};
+use super::generator::Generator;
+use super::questions::{Question, about, lookups};
+use super::shrink::shrink;
+use crate::support::client::{Connection, Request, Response, get, post};
+use std::collections::BTreeMap;
+
+/// A difference that the README names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// Without a matcher of its own it reads the info series of everybody.
+    Info,
+    /// An older upstream takes `up @ start()[5m]`, which Prometheus 3.14 does not.
+    Grammar,
+    /// Refusals are JSON, also on `/federate`, where Prometheus writes plain text.
+    FederateText,
+    /// `/api/v1/series` without `match[]` is refused by Prometheus, and answered by the filter.
+    SeriesOfAll,
+    /// Prometheus looks labels up by block, and the blocks of a shared one cover the times of everybody's samples.
+    Blocks,
+}
+
+impl Named {
+    /// What these answers show, when it is one of them.
+    fn of(question: &Question, wanted: &Response, got: &Response) -> Option<Self> {
+        let local = !by_upstream(got);
+        let refusal = got.text();
+        match (wanted.status, got.status) {
+            (400, 400) if local && question.path == "/federate" => Some(Self::FederateText),
+            (200 | 400 | 422, 400) if local && refusal.contains("info series") => Some(Self::Info),
+            (200, 400) if local && refusal.contains("no @ modifiers allowed before range") => Some(Self::Grammar),
+            (400, 200) if question.path == "/api/v1/series" && question.parameters.is_empty() => {
+                Some(Self::SeriesOfAll)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How often a question is asked again, to see whether its answer varies.
+const OPEN_TRIES: usize = 12;
+
+/// How many differences of a party are made smaller: where everything differs, a few say it.
+const MOST_SHRUNK: usize = 10;
+
+/// What came of the questions.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) expressions: usize,
+    pub(super) requests: usize,
+    /// Answers through the filter.
+    pub(super) compared: usize,
+    /// Of them, those with something in them.
+    pub(super) telling: usize,
+    /// Errors that both sides had.
+    pub(super) errors: usize,
+    pub(super) named: BTreeMap<Named, usize>,
+    /// Answers that Prometheus chooses among several, which are compared with all of them.
+    pub(super) open: usize,
+    pub(super) differences: Vec<String>,
+}
+
+/// One party, with its two ways to ask.
+#[derive(Debug)]
+pub(super) struct Party {
+    own: Connection,
+    filtered: Connection,
+    bearer: String,
+    tally: Tally,
+}
+
+impl Party {
+    /// A party whose own Prometheus listens on one port, and the filter on the other.
+    pub(super) fn new(own: u16, filtered: u16, bearer: String) -> Self {
+        let (own, filtered) = (Connection::open(own), Connection::open(filtered));
+        Self { own, filtered, bearer, tally: Tally::default() }
+    }
+
+    pub(super) fn ask_all(mut self, extent: &Extent, corpus: &[String], generator: &mut Generator) -> Tally {
+        let random = (0..extent.random).map(|_| generator.expression()).collect::<Vec<_>>();
+        for expression in corpus.iter().chain(&random) {
+            self.tally.expressions += 1;
+            for (index, question) in about(expression).into_iter().take(extent.questions).enumerate() {
+                let mut ways = ways(&question);
+                if !extent.both_methods {
+                    // Each method has its turn at both endpoints.
+                    ways = vec![ways.swap_remove((self.tally.expressions + index) % ways.len())];
+                }
+                self.ask(&question, ways);
+            }
+        }
+        for question in lookups(generator, extent.random / 2) {
+            let ways = ways(&question);
+            self.ask(&question, ways);
+        }
+        self.tally
+    }
+
+    fn ask(&mut self, question: &Question, ways: Vec<Request>) {
+        let wanted = self.own(question);
+        for request in ways {
+            let method = request.method.clone();
+            match self.compare(question, &wanted, request) {
+                Verdict::Same => {}
+                Verdict::Named(named) => *self.tally.named.entry(named).or_default() += 1,
+                Verdict::Different(mut text) => {
+                    if !question.query.is_empty() && self.tally.differences.len() < MOST_SHRUNK {
+                        text += &self.smallest(question, &method);
+                    }
+                    self.tally.differences.push(format!("{method} {}?{}\n{text}", question.path, question.parameters));
+                }
+            }
+        }
+    }
+
+    /// The smallest expression that makes a difference in the same place.
+    fn smallest(&mut self, question: &Question, method: &str) -> String {
+        let at = about(&question.query).iter().position(|each| each == question).expect("one of them");
+        let mut difference = String::new();
+        let small = shrink(&question.query, |text| {
+            let smaller = &about(text)[at];
+            let way = ways(smaller).into_iter().find(|request| request.method == method).expect("this way");
+            let wanted = self.own(smaller);
+            let verdict = self.compare(smaller, &wanted, way);
+            if let Verdict::Different(text) = &verdict {
+                difference.clone_from(text);
+            }
+            matches!(verdict, Verdict::Different(_))
+        });
+        format!("    of {:?}, and the smallest is {small:?}\n{difference}", question.query)
+    }
+
+    /// What the party's own Prometheus answers.
+    fn own(&mut self, question: &Question) -> Response {
+        self.tally.requests += 1;
+        self.own.send(&get(format!("{}?{}", question.path, question.parameters)))
+    }
+
+    /// Whether one side does not always answer this alike (Prometheus may choose which of several equal series `topk` takes,
+    /// or what rounding leaves of a difference of nothing), and some answer of the one is an answer of the other too, in its
+    /// values or its series at least.
+    fn is_open(&mut self, question: &Question, request: &Request) -> bool {
+        let direct = get(format!("{}?{}", question.path, question.parameters));
+        let mut ask = |connection: &mut Connection, request: &Request| -> Vec<Essence> {
+            self.tally.requests += OPEN_TRIES;
+            let answers = (0..OPEN_TRIES).map(|_| connection.send(request));
+            answers.map(|answer| essence(&question.query, &answer, Texts::Compared)).collect()
+        };
+        let (wanted, got) = (ask(&mut self.own, &direct), ask(&mut self.filtered, request));
+        let varies = |answers: &[Essence]| answers.iter().any(|answer| *answer != answers[0]);
+        let meets = |one: &Essence, other: &Essence| {
+            one == other || values_only(one) == values_only(other) || without_values(one) == without_values(other)
+        };
+        (varies(&wanted) || varies(&got)) && wanted.iter().any(|one| got.iter().any(|other| meets(one, other)))
+    }
+
+    /// Whether labels were found that are the party's own, and that its own Prometheus has at another time.
+    fn is_by_block(&mut self, question: &Question, wanted: &Response, got: &Response) -> bool {
+        if !question.path.starts_with("/api/v1/label") || tells(wanted) || got.status != 200 {
+            return false;
+        }
+        let timed = |parameter: &&str| parameter.starts_with("start=") || parameter.starts_with("end=");
+        let (times, others): (Vec<&str>, Vec<&str>) = question.parameters.split('&').partition(timed);
+        let at_any_time = Question { parameters: others.join("&"), ..question.clone() };
+        !times.is_empty() && self.own(&at_any_time).json() == got.json()
+    }
+
+    fn compare(&mut self, question: &Question, wanted: &Response, request: Request) -> Verdict {
+        self.tally.requests += 1;
+        self.tally.compared += 1;
+        let request = request.bearer(&self.bearer);
+        let got = self.filtered.send(&request);
+        let texts = if by_upstream(&got) { Texts::Compared } else { Texts::Apart };
+        let (wanted_essence, got_essence) =
+            (essence(&question.query, wanted, texts), essence(&question.query, &got, texts));
+        if wanted_essence == got_essence {
+            self.tally.errors += usize::from(wanted.status >= 400);
+            self.tally.telling += usize::from(wanted.status < 400 && tells(wanted));
+            return Verdict::Same;
+        }
+        let named = Named::of(question, wanted, &got)
+            .or_else(|| self.is_by_block(question, wanted, &got).then_some(Named::Blocks));
+        if let Some(named) = named {
+            return Verdict::Named(named);
+        }
+        if self.is_open(question, &request) {
+            self.tally.open += 1;
+            return Verdict::Same;
+        }
+        let short = |response: &Response| response.text().chars().take(600).collect::<String>();
+        Verdict::Different(format!(
+            "    wanted {} {}\n    got    {} {}\n",
+            wanted.status,
+            short(wanted),
+            got.status,
+            short(&got)
+        ))
+    }
+}
+
+/// Envoy writes this header on answers of the upstream, and on no others.
+fn by_upstream(response: &Response) -> bool {
+    response.header("x-envoy-upstream-service-time").is_some()
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Same,
+    Named(Named),
+    Different(String),
+}
+
+/// Whether there is something in an answer that could be wrong.
+fn tells(response: &Response) -> bool {
+    let text = response.text();
+    !["\"result\":[]", "\"data\":[]"].iter().any(|empty| text.contains(empty)) && !text.is_empty()
+}
+
+/// The ways to ask a question.
+fn ways(question: &Question) -> Vec<Request> {
+    let Question { path, parameters, .. } = question;
+    let mut ways = vec![get(format!("{path}?{parameters}"))];
+    if !path.starts_with("/api/v1/label/") && *path != "/federate" {
+        ways.push(post(path, parameters));
+    }
+    ways
+}
