@@ -33,7 +33,7 @@ const PARTIES: [(Holding, &[&str]); 12] = [
     (Holding::Tenants, &["a\\b"]),
     (Holding::Tenants, &["é"]),
     (Holding::Tenants, &[".*"]),
-    (Holding::Tenants, &[".*", "a|b", "a\\b"]),
+    (Holding::Tenants, &[".*", "a|b", "a.b", "a\\b"]),
     (Holding::TenantsOfJob, &["a", "b"]),
     (Holding::Everything, &["sre"]),
 ];
