@@ -16,7 +16,7 @@ use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};
 use crate::support::prometheus::Prometheus;
 use crate::support::tokens::token;
 use generator::{Age, Generator};
-use party::{Party, Tally};
+use party::{Named, Party, Tally};
 use questions::PROBES;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -168,6 +168,13 @@ fn a_tenant_sees_through_the_filter_what_its_own_prometheus_would_answer() {
         assert!(tally.telling * 5 > tally.compared, "{tenants}: {} of {} tell", tally.telling, tally.compared);
     }
     assert_eq!(envoy.reloads(), 0);
+}
+
+#[test]
+fn the_readme_names_every_difference_that_is_expected() {
+    for named in Named::ALL {
+        assert!(include_str!("../../README.md").contains(named.told()), "{named:?}");
+    }
 }
 
 /// A summary for people.

@@ -26,6 +26,19 @@ pub(super) enum Named {
 }
 
 impl Named {
+    pub(super) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+
+    /// How the README begins to tell it.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::Info => "- `info()` needs a second argument",
+            Self::Grammar => "- PromQL is Prometheus 3.14's, also before an older upstream",
+            Self::FederateText => "- Refusals of the filter's own are JSON on `/federate` too",
+            Self::SeriesOfAll => "- `/api/v1/series` without `match[]` answers",
+            Self::Blocks => "- Labels between two times are looked up in all of a block",
+        }
+    }
+
     /// What these answers show, when it is one of them.
     fn of(question: &Question, wanted: &Response, got: &Response) -> Option<Self> {
         let local = !by_upstream(got);

@@ -68,7 +68,7 @@ pub(super) const PROBES: [&str; 36] = [
 ];
 
 /// Endpoints that look names, series and exemplars up. Names in braces are times of the data.
-const LOOKUPS: [(&str, &str); 54] = [
+const LOOKUPS: [(&str, &str); 63] = [
     ("/api/v1/labels", ""),
     ("/api/v1/labels", "match[]=up"),
     ("/api/v1/labels", "match[]=up&match[]=secret_2_total"),
@@ -117,11 +117,20 @@ const LOOKUPS: [(&str, &str); 54] = [
     ("/api/v1/series", "match[]=up&start={late}"),
     ("/api/v1/series", "match[]=up&end={early}"),
     ("/api/v1/series", ""),
+    ("/federate", ""),
     ("/federate", "match[]=up"),
     ("/federate", "match[]=%7B__name__%3D~%22.%2B%22%7D"),
     ("/federate", "match[]=temperature&match[]=up%7Btenant%3D%22a%22%7D"),
     ("/federate", "match[]=up%7B"),
     ("/federate", "match[]=%7B%7D"),
+    ("/api/v1/query", "query=up&time={end}&limit=2"),
+    ("/api/v1/query", "query=up&time=soon"),
+    ("/api/v1/query", "query=up&time={end}&timeout=never"),
+    ("/api/v1/query_range", "query=up&start={start}&end={end}&step=60&limit=3"),
+    ("/api/v1/query_range", "query=up&start={end}&end={start}&step=60"),
+    ("/api/v1/query_range", "query=up&start={start}&end={end}&step=0"),
+    ("/api/v1/query_range", "query=up&start=1&end=100000&step=1"),
+    ("/api/v1/query_range", "query=up&start={start}"),
     // The numbers of samples tell about data as the samples do.
     ("/api/v1/query", "query=sum(up)&time={end}&stats=all"),
     ("/api/v1/query_range", "query=count(%7Bjob%3D~%22.%2B%22%7D)&start={start}&end={end}&step=60&stats=all"),
