@@ -11,6 +11,8 @@ pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod protobuf;
+pub(crate) mod reading;
+pub(crate) mod tokenizer;
 pub(crate) mod tokens;
 pub(crate) mod updated;
 pub(crate) mod upstream;
