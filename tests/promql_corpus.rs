@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use prom_label_filter::promql::ScopedExpr;
+use prom_label_filter::promql::{ScopedExpr, TextLimits, scope_expression, scope_selector};
 use promql_parser::parser::parse;
 use serde_json::Value;
 
-use crate::promql::{ACCEPTED, SWITCHED, rows, scope, scope_all_on};
+use crate::promql::{ACCEPTED, SWITCHED, everything_on, matchers, rows, scope, scope_all_on};
 use crate::support::reading::{Ours, Reading, Role, check, compare};
 use crate::support::verifier::{verify, without};
 
@@ -106,6 +106,32 @@ fn another_tokenizer_finds_the_tokens_of_the_input_and_the_matcher_at_every_sele
         .filter_map(|(input, _)| complaint(input, &scope_all_on(input).expect(input)))
         .collect();
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn another_tokenizer_finds_several_labels_or_none_just_as_well() {
+    let several = matchers(&[("tenant", &["v2", "v.1"]), ("a.b", &["x\""])]);
+    let plain = r#"tenant=~"v\\.1|v2","a.b"="x\"""#;
+    let unechoed = r#"tenant=~"v\\.1|v2","a.b"=~"x\"""#;
+    for (matchers, ours) in [(several, Ours::new(plain, unechoed)), (matchers(&[("tenant", &[])]), Ours::new("", ""))] {
+        for (input, _) in rows(ACCEPTED).chain(rows(SWITCHED)) {
+            let limits = TextLimits::default();
+            let output = scope_expression(input.as_bytes(), &matchers, &everything_on(), &limits).expect(input);
+            assert_eq!(compare(input, output.as_str(), &ours), Ok(output.selectors()));
+            if let Ok(selector) = scope_selector(input.as_bytes(), &matchers, &everything_on(), &limits) {
+                assert_eq!(compare(input, selector.as_str(), &ours), Ok(1));
+            }
+        }
+    }
+}
+
+#[test]
+fn another_tokenizer_finds_the_matcher_twice_in_what_is_scoped_twice() {
+    for (input, _) in rows(ACCEPTED).chain(rows(SWITCHED)) {
+        let once = scope_all_on(input).expect(input);
+        let twice = scope_all_on(once.as_str()).expect(input);
+        assert_eq!(compare(once.as_str(), twice.as_str(), &ours()), Ok(once.selectors()));
+    }
 }
 
 #[test]
@@ -235,6 +261,27 @@ fn the_tokenizer_sees_what_was_lost_or_changed_on_the_way() {
 }
 
 #[test]
+fn every_function_of_prometheus_is_called_in_the_tables() {
+    let Ok(folder) = std::env::var("PLF_CORPUS") else { return };
+    let table = fs::read_to_string(Path::new(&folder).join("promql-functions.tsv")).expect("the functions");
+    let called = |table: &'static str| {
+        let mut names = BTreeSet::new();
+        for (input, _) in rows(table) {
+            let reading = Reading::new(input).expect(input);
+            names.extend(reading.words().filter(|(role, _)| *role == Role::Function).map(|(_, name)| name.to_owned()));
+        }
+        names
+    };
+    let (plain, switched) = (called(ACCEPTED), called(SWITCHED));
+    for line in table.lines().skip(1) {
+        let (name, rest) = line.split_once('\t').expect("columns");
+        let experimental = rest.ends_with("true");
+        assert!((if experimental { &switched } else { &plain }).contains(name), "{name}");
+        assert!(!experimental || !plain.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn the_deviations_are_what_they_are_said_to_be() {
     for (expression, columns) in reviewed(DEVIATIONS) {
         assert!(matches!(columns[..], ["accepted" | "refused", _]), "{expression}");
@@ -340,10 +387,9 @@ fn needs_a_switch(expression: &str) -> bool {
         "ts_of_min_over_time",
     ];
     let reading = Reading::new(expression).expect(expression);
-    reading.words().any(|(role, word)| match role {
-        Role::Keyword => KEYWORDS.contains(&word.to_ascii_lowercase().as_str()),
-        Role::Function => FUNCTIONS.contains(&word),
-        _ => false,
+    reading.words().any(|(role, word)| {
+        role == Role::Keyword && KEYWORDS.contains(&word.to_ascii_lowercase().as_str())
+            || role == Role::Function && FUNCTIONS.contains(&word)
     })
 }
 

@@ -164,10 +164,12 @@ impl<'t> Reading<'t> {
             match &self.pieces[i].token {
                 Token::Number(_) | Token::Text(_) => done = true,
                 Token::Word(_) => {
-                    role = match around {
-                        Role::Matchers | Role::Labels => Role::Label,
-                        _ if around == Role::Duration || i < duration_ends => Role::Keyword,
-                        _ => self.word_in_expression(i, done)?,
+                    role = if matches!(around, Role::Matchers | Role::Labels) {
+                        Role::Label
+                    } else if around == Role::Duration || i < duration_ends {
+                        Role::Keyword
+                    } else {
+                        self.word_in_expression(i, done)?
                     };
                     self.roles[i] = role;
                     if around == Role::Other && i >= duration_ends {
