@@ -17,5 +17,6 @@ mod lab;
 mod module;
 mod pipeline;
 mod promql;
+mod promql_corpus;
 mod response;
 mod support;

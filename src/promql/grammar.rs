@@ -47,8 +47,8 @@ pub(super) struct Operand {
     pub(super) named: bool,
     /// Whether it has a matcher for a label that is not the metric's name.
     pub(super) beyond_name: bool,
-    pub(super) offset: bool,
-    pub(super) at: bool,
+    pub(super) offset: Setting,
+    pub(super) at: Setting,
     /// `anchored` or `smoothed`.
     pub(super) extended: Option<Keyword>,
     /// Its braces, when it is one selector, however often in parentheses.
@@ -66,6 +66,17 @@ pub(super) enum Shape {
     Subquery,
     /// Everything else, and everything in parentheses.
     Other,
+}
+
+/// Whether a modifier has been set, which it can be once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    Not,
+    /// To a number or a duration: no range may follow.
+    Plain,
+    /// To what is known only when it is evaluated, such as `end()`. Prometheus 3.14 takes a range behind it and later
+    /// versions refuse it: that is the upstream's to say.
+    Computed,
 }
 
 /// Where the braces of a selector have been written.
@@ -539,8 +550,8 @@ impl Operand {
             height: 0,
             named: false,
             beyond_name: false,
-            offset: false,
-            at: false,
+            offset: Setting::Not,
+            at: Setting::Not,
             extended: None,
             spot: None,
         }

@@ -6,7 +6,7 @@
 
 use super::Feature;
 use super::error::Refusal;
-use super::grammar::{Operand, Rewriter, Shape};
+use super::grammar::{Operand, Rewriter, Setting, Shape};
 use super::number;
 use super::token::{Keyword, Kind, Operator};
 
@@ -47,13 +47,14 @@ impl Rewriter<'_> {
                 }
             }
             // It evaluates the operand anew: what was set on that is not set on this.
-            *operand = Operand { shape: Shape::Subquery, offset: false, at: false, spot: None, ..*operand };
+            *operand =
+                Operand { shape: Shape::Subquery, offset: Setting::Not, at: Setting::Not, spot: None, ..*operand };
         } else if self.lexer.token.kind == Kind::RightBracket {
             let problem = if operand.shape != Shape::Vector {
                 Some("ranges only allowed for vector selectors")
-            } else if operand.offset {
+            } else if operand.offset == Setting::Plain {
                 Some("no offset modifiers allowed before range")
-            } else if operand.at {
+            } else if operand.at == Setting::Plain {
                 Some("no @ modifiers allowed before range")
             } else {
                 None
@@ -90,15 +91,16 @@ impl Rewriter<'_> {
                 return Err(Refusal::form(start, "duration out of range"));
             }
             // An offset of nothing is none: Prometheus lets a range or another offset follow it.
-            Some(seconds) => !number::rounds_to_zero(seconds),
-            None => true,
+            Some(seconds) if number::rounds_to_zero(seconds) => Setting::Not,
+            Some(_) => Setting::Plain,
+            None => Setting::Computed,
         };
         if operand.shape == Shape::Other {
             let what = "offset modifier must be preceded by an instant vector selector or range vector selector or a \
                         subquery";
             return Err(Refusal::form(operand.start, what));
         }
-        if operand.offset {
+        if operand.offset != Setting::Not {
             return Err(Refusal::form(operand.start, "offset may not be set multiple times"));
         }
         operand.offset = set;
@@ -114,10 +116,11 @@ impl Rewriter<'_> {
             Kind::Keyword(Keyword::End) => Some(&b"end"[..]),
             _ => None,
         };
-        if let Some(word) = word {
+        let set = if let Some(word) = word {
             self.write(word);
             self.advance()?;
             self.empty_parens("@", "timestamp")?;
+            Setting::Computed
         } else {
             let _sign = self.sign()?;
             if !matches!(self.lexer.token.kind, Kind::Number | Kind::Duration) {
@@ -126,16 +129,17 @@ impl Rewriter<'_> {
             if !number::is_timestamp(self.literal()?) {
                 return Err(Refusal::form(operand.start, "timestamp out of bounds for @ modifier"));
             }
-        }
+            Setting::Plain
+        };
         if operand.shape == Shape::Other {
             let what =
                 "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery";
             return Err(Refusal::form(operand.start, what));
         }
-        if operand.at {
+        if operand.at != Setting::Not {
             return Err(Refusal::form(operand.start, "@ <timestamp> may not be set multiple times"));
         }
-        operand.at = true;
+        operand.at = set;
         Ok(())
     }
 

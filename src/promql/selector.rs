@@ -5,7 +5,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a token that is not named where it stands is refused there")]
 
 use super::error::{Problem, Refusal, shown};
-use super::grammar::{Operand, Rewriter, Shape, Spot};
+use super::grammar::{Operand, Rewriter, Setting, Shape, Spot};
 use super::matcher::{push_literal, string_value};
 use super::token::{Kind, Operator, Token};
 
@@ -94,8 +94,8 @@ impl Rewriter<'_> {
             height: 0,
             named: name.is_some(),
             beyond_name,
-            offset: false,
-            at: false,
+            offset: Setting::Not,
+            at: Setting::Not,
             extended: None,
             spot,
         })

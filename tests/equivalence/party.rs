@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 pub(super) enum Named {
     /// Without a matcher of its own it reads the info series of everybody.
     Info,
-    /// An older upstream takes `up @ start()[5m]`, which Prometheus 3.14 does not.
-    Grammar,
     /// Refusals are JSON, also on `/federate`, where Prometheus writes plain text.
     FederateText,
     /// `/api/v1/series` without `match[]` is refused by Prometheus, and answered by the filter.
@@ -26,13 +24,12 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+    pub(super) const ALL: [Self; 4] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
 
     /// How the README begins to tell it.
     pub(super) fn told(self) -> &'static str {
         match self {
             Self::Info => "- `info()` needs a second argument",
-            Self::Grammar => "- PromQL is Prometheus 3.14's, also before an older upstream",
             Self::FederateText => "- Refusals of the filter's own are JSON on `/federate` too",
             Self::SeriesOfAll => "- `/api/v1/series` without `match[]` answers",
             Self::Blocks => "- Labels between two times are looked up in all of a block",
@@ -46,7 +43,6 @@ impl Named {
         match (wanted.status, got.status) {
             (400, 400) if local && question.path == "/federate" => Some(Self::FederateText),
             (200 | 400 | 422, 400) if local && refusal.contains("info series") => Some(Self::Info),
-            (200, 400) if local && refusal.contains("no @ modifiers allowed before range") => Some(Self::Grammar),
             (400, 200) if question.path == "/api/v1/series" && question.parameters.is_empty() => {
                 Some(Self::SeriesOfAll)
             }
