@@ -11,9 +11,8 @@ use std::sync::LazyLock;
 /// Line and column in the text of a query, as Prometheus and its parser write them.
 static POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b\d+:\d+\b|\bchar \d+\b").expect("a pattern"));
 
-/// The piece of the query at which a parser stopped, in the quotes in which it was written.
-static PIECE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"unexpected (\w+) ".*?"(\.\.\.)?( |$)"#).expect("a pattern"));
+/// A piece of the query in the words of a parser, which may have been cut off.
+static PIECE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""(\\.|[^"\\])*"(\.\.\.)?"#).expect("a pattern"));
 
 /// Series that an error names.
 static SERIES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{.*?\}").expect("a pattern"));
@@ -93,7 +92,8 @@ fn round(result: &mut Value) {
 
 /// A text without what it says about the way in which the query was written.
 fn without_places(text: &str) -> String {
-    PIECE.replace_all(&POSITION.replace_all(text, ""), "unexpected $1 ").into_owned()
+    let text = POSITION.replace_all(text, "");
+    if text.contains("parse error") { PIECE.replace_all(&text, "_").into_owned() } else { text.into_owned() }
 }
 
 /// The answer to a question whose result Prometheus may choose among several: the values without the series that have them.

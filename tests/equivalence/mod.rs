@@ -119,6 +119,7 @@ fn corpus(extent: &Extent) -> Vec<String> {
         include_str!("../corpus/promql.tsv"),
         include_str!("../corpus/promql-switched.tsv"),
         include_str!("../corpus/promql-refused.tsv"),
+        include_str!("../corpus/promql-switched-refused.tsv"),
     ];
     let rows = tables.into_iter().flat_map(str::lines).filter(|line| !line.is_empty() && !line.starts_with("# "));
     let mut all: Vec<String> = rows.filter_map(|line| line.split('\t').next()).map(Into::into).collect();

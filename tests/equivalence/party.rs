@@ -24,7 +24,7 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 4] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+    pub(super) const ALL: [Self; 4] = [Self::Info, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
 
     /// How the README begins to tell it.
     pub(super) fn told(self) -> &'static str {
