@@ -15,6 +15,7 @@ mod equivalence;
 mod identity;
 mod lab;
 mod module;
+mod patterns;
 mod pipeline;
 mod promql;
 mod response;
