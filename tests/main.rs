@@ -14,6 +14,7 @@ mod envoy;
 mod equivalence;
 mod identity;
 mod lab;
+mod limits;
 mod module;
 mod patterns;
 mod pipeline;
