@@ -1,9 +1,9 @@
 //! The same requests from a client's end: a real Envoy, with the filter and without it, and the memory that it has.
 
+use super::Row;
 use super::support::client::{Connection, post};
 use super::support::envoy::{Envoy, Listener, bootstrap, cluster};
 use super::support::upstream::Upstream;
-use super::{Row, native};
 use std::time::{Duration, Instant};
 
 /// For how long each request is sent, with and without the filter together.
@@ -43,7 +43,7 @@ pub(crate) fn compare(rows: &[Row]) {
             fast.push(time(&mut without).0);
             slow.push(time(&mut with).0);
         }
-        let (fast, slow) = (native::median(&mut fast), native::median(&mut slow));
+        let (fast, slow) = (median(&mut fast), median(&mut slow));
         println!(
             "{:32} {:9} {status:7} {:12.1} {:12.1} {:9.1} {:6.2} {:12}",
             case.name,
@@ -56,4 +56,9 @@ pub(crate) fn compare(rows: &[Row]) {
         );
     }
     assert_eq!(envoy.reloads(), 0, "a request ended the VM");
+}
+
+fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
 }

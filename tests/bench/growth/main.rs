@@ -30,7 +30,7 @@ struct Measured {
     status: u32,
     /// Bytes of the form that goes upstream.
     written: usize,
-    /// The median of the quietest round.
+    /// The fastest of all samples.
     nanoseconds: f64,
     /// Natively, the most that was allocated at a time beyond what was before; in V8, the module's whole memory.
     bytes: usize,
@@ -46,7 +46,7 @@ struct Row {
     v8: Option<Measured>,
 }
 
-/// How often everything is measured: what else the machine does for a while spoils some rounds, and the quietest counts.
+/// How often everything is measured, so that no case has all its samples while the machine is busy elsewhere.
 const ROUNDS: usize = 5;
 
 fn measure(cases: Vec<Case>) -> Vec<Row> {
@@ -54,9 +54,9 @@ fn measure(cases: Vec<Case>) -> Vec<Row> {
         .map(|_| (cases.iter().map(native::measure).collect::<Vec<Measured>>(), v8::measure(&cases)))
         .collect();
     let rows = cases.into_iter().enumerate().map(|(place, case)| {
-        let native = quietest(rounds.iter().map(|(native, _)| native[place]).collect());
+        let native = fastest(rounds.iter().map(|(native, _)| native[place]).collect());
         let v8: Option<Vec<Measured>> = rounds.iter().map(|(_, v8)| v8.as_ref().map(|v8| v8[place])).collect();
-        let v8 = v8.map(quietest);
+        let v8 = v8.map(fastest);
         if let Some(v8) = v8 {
             let same = (v8.status, v8.written) == (native.status, native.written);
             assert!(same, "{}: {native:?} natively, {v8:?} in V8", case.name);
@@ -66,7 +66,7 @@ fn measure(cases: Vec<Case>) -> Vec<Row> {
     rows.collect()
 }
 
-fn quietest(rounds: Vec<Measured>) -> Measured {
+fn fastest(rounds: Vec<Measured>) -> Measured {
     rounds.into_iter().min_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds)).expect("a round")
 }
 

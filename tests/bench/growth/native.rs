@@ -11,7 +11,7 @@ use prom_label_filter::rewrite::OutboundBody;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// How often each case is timed in a round; the median counts.
+/// How often each case is timed in a round. The fastest counts: whatever else the machine does can only add.
 pub(crate) const SAMPLES: usize = 5;
 /// For how long each time.
 pub(crate) const SAMPLE: Duration = Duration::from_millis(2);
@@ -56,8 +56,8 @@ pub(crate) fn measure(case: &Case) -> Measured {
     while time(count) * f64::from(count) < SAMPLE.as_secs_f64() * 1e9 {
         count *= 2;
     }
-    let mut samples: Vec<f64> = (0..SAMPLES).map(|_| time(count)).collect();
-    Measured { status, written, nanoseconds: median(&mut samples), bytes, grows: false }
+    let nanoseconds = (0..SAMPLES).map(|_| time(count)).fold(f64::INFINITY, f64::min);
+    Measured { status, written, nanoseconds, bytes, grows: false }
 }
 
 /// What the host does with a POST and its form.
@@ -70,9 +70,4 @@ fn request(policy: &Policy, head: &RequestHead<'_>, form: &[u8]) -> Result<Strin
         OutboundBody::Form(form) => Ok(form),
         OutboundBody::Empty => Ok(String::new()),
     }
-}
-
-pub(crate) fn median(samples: &mut [f64]) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
 }
