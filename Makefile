@@ -72,8 +72,9 @@ demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctr
 	@ENVOY=$(envoy) PROMETHEUS=$(prometheus) MODULE=$(MODULE) ONCE=$(ONCE) envoy/quickstart/run.sh
 
 .PHONY: bench
-bench: ## what rewriting costs
-	.ci/cargo native bench --locked
+bench: $(MODULE) setup-envoy ## what rewriting costs, and that it grows as its input does: natively, in V8, in Envoy
+	@.ci/setup debian node:nodejs || true
+	ENVOY=$(envoy) PLF_MODULE=$(CURDIR)/$(MODULE) .ci/cargo native bench --locked --bench rewrite --bench growth
 
 .PHONY: lint
 lint: lint-rust lint-shell lint-deny ## format, clippy on both targets, shellcheck, cargo deny

@@ -205,6 +205,20 @@ fn every_refusal_has_its_row_in_the_readme() {
 }
 
 #[test]
+fn every_make_target_in_the_readme_is_one() {
+    let makefile = fs::read_to_string(checkout().join("Makefile")).expect("the Makefile can be read");
+    let named: BTreeSet<&str> = README
+        .split(['`', '\n'])
+        .filter_map(|words| words.strip_prefix("make "))
+        .filter_map(|words| words.split(' ').next())
+        .collect();
+    assert!(["demo", "test", "bench"].iter().all(|target| named.contains(target)), "{named:?}");
+    for target in named {
+        assert!(makefile.contains(&format!("\n{target}:")), "README names `make {target}`, which is no target");
+    }
+}
+
+#[test]
 fn queries_change_as_the_readme_shows() {
     let fruit = LabelValues::new(vec![LabelValue::new("team-fruit").expect("a value")]).expect("a list");
     let label = LabelScope { name: LabelName::new("tenant").expect("a name"), scope: Scope::Values(fruit) };

@@ -13,7 +13,6 @@ use super::functions::{Function, function};
 use super::lexer::Lexer;
 use super::matcher::{Matchers, push_literal};
 use super::number;
-use super::pattern::Patterns;
 use super::selector::Place;
 use super::token::{Aggregator, Keyword, Kind, Token};
 use super::{Dialect, Feature, TextLimits};
@@ -28,7 +27,6 @@ pub(super) struct Rewriter<'a> {
     pub(super) dialect: &'a Dialect,
     limits: &'a TextLimits,
     pub(super) selectors: usize,
-    pub(super) patterns: Patterns,
     /// Levels that are open, counted against `limits.nesting`.
     levels: usize,
     /// Aggregations that are open: Prometheus names them in its messages.
@@ -159,7 +157,6 @@ impl<'a> Rewriter<'a> {
             dialect,
             limits,
             selectors: 0,
-            patterns: Patterns::new(),
             levels: 0,
             aggregations: 0,
         })

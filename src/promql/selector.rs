@@ -7,6 +7,7 @@
 use super::error::{Problem, Refusal, shown};
 use super::grammar::{Operand, Rewriter, Setting, Shape, Spot};
 use super::matcher::{push_literal, string_value};
+use super::pattern::matches_empty;
 use super::token::{Kind, Operator, Token};
 
 /// Where a selector stands.
@@ -173,8 +174,8 @@ impl Rewriter<'_> {
             read.rejects_empty = match operator {
                 b"=" => !value.is_empty(),
                 b"!=" => value.is_empty(),
-                b"=~" => !self.patterns.matches_empty(&value),
-                _ => self.patterns.matches_empty(&value),
+                b"=~" => !matches_empty(&value),
+                _ => matches_empty(&value),
             };
         }
         self.write(operator);

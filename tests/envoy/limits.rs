@@ -1,6 +1,7 @@
 //! What is too large, too deep or too many is refused by name, and costs nobody else anything.
 
 use super::matchers::{exactly, read};
+use crate::limits::LIMITS;
 use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, by_header, only};
 use crate::support::client::{Body, Ending, Request, get, post, request, send_h2};
 use crate::support::envoy::Listener;
@@ -38,6 +39,91 @@ fn chunked(form: &str) -> Request {
     tenant(request("POST", "/api/v1/query?limit=1"))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Body::Chunked(chunks, Vec::new()))
+}
+
+/// A listener for each limit set low, at its default and as far up as it goes.
+static EDGES: LazyLock<Bench> = LazyLock::new(|| {
+    let levels = LIMITS.iter().flat_map(|limit| limit.levels().map(|level| (limit.key, level)));
+    Bench::start(levels.map(|(key, (level, configuration))| {
+        Listener::new(&format!("{key} {level}"), configuration).buffer_limit(32 << 20)
+    }))
+});
+
+#[test]
+fn each_limit_holds_at_its_edge() {
+    let bench = EDGES.in_use();
+    for limit in LIMITS {
+        for (level, _) in limit.levels() {
+            let listener = format!("{} {level}", limit.key);
+            let ask = |number| {
+                let ask = (limit.ask)(number);
+                post("/api/v1/query", ask.form).header("x-tenant", ask.tenants)
+            };
+            bench.forwarded(&listener, &ask(level));
+            let response = bench.refused_in_body(&listener, &ask(level + 1), limit.status, OURS);
+            assert!(response.text().contains(&format!("limits.{}", limit.key)), "{listener}: {}", response.text());
+        }
+    }
+}
+
+#[test]
+fn nothing_that_nests_a_thousand_levels_exhausts_the_stack() {
+    let bench = EDGES.in_use();
+    let ask = |text: &str| tenant(post("/api/v1/query", format!("query={}", crate::support::form::encode(text))));
+    for (open, inner, close) in [
+        ("(", "up", ")"),
+        ("abs(", "up", ")"),
+        ("sum by (a) (", "up", ")"),
+        ("topk(1, ", "up", ")"),
+        ("topk(scalar(", "up", "), up)"),
+        ("-", "up", ""),
+        ("", "up", "[5m:1m]"),
+        ("(-", "up", ")[5m:] offset 1m"),
+        ("absent(", "up", ")"),
+        ("((((", "up[5m]", "))))"),
+    ] {
+        // Some of them open more than one level at a time.
+        let text = |times: usize| format!("{}{inner}{}", open.repeat(times), close.repeat(times));
+        for times in [200, 249, 250, 333, 499, 500, 999, 1_000] {
+            let status = bench.send("nesting 1000", &ask(&text(times))).status;
+            assert!([200, 400].contains(&status), "{open} {times}: {status}");
+        }
+        bench.refused_in_body("nesting 1000", &ask(&text(1_001)), 400, OURS);
+    }
+    for (open, close) in [("(", ")"), ("-", ""), ("max_of(1, ", ")")] {
+        let text = |times: usize| format!("up[{}1{}]", open.repeat(times), close.repeat(times));
+        let status = bench.send("nesting 1000", &ask(&text(1_000))).status;
+        assert!([200, 400].contains(&status), "{open}: {status}");
+        bench.refused_in_body("nesting 1000", &ask(&text(1_001)), 400, OURS);
+    }
+}
+
+#[test]
+fn hostile_requests_leave_memory_as_it_was() {
+    // Its own Envoy: others would be measured with it.
+    let own = Bench::start([Listener::new("plain", by_header())]);
+    let bench = own.in_use();
+    let shapes = [
+        ["a"; 32_768].join("%2B"),
+        ["up"; 900].join("%2B"),
+        format!("{}up{}", "(".repeat(200), ")".repeat(200)),
+        format!("%7B{}b=%22x%22%7D", r#"a=~"(a?|b?)c?c?","#.repeat(3_000)),
+        format!("%22{}%22", "\\u00e9".repeat(9_000)),
+        format!("up%23{}", "x".repeat(65_000)),
+    ];
+    let round = || {
+        for shape in &shapes {
+            let request = tenant(post("/api/v1/query", format!("query={shape}")));
+            assert!([200, 400].contains(&bench.send("plain", &request).status));
+        }
+    };
+    round();
+    let before = bench.envoy.resident();
+    for _ in 0..20 {
+        round();
+    }
+    let more = bench.envoy.resident().saturating_sub(before);
+    assert!(more < 64 << 20, "{more} bytes more than after the first round");
 }
 
 #[test]

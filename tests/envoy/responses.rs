@@ -327,6 +327,45 @@ fn errors_of_the_upstream_on_other_endpoints_pass_as_they_are() {
 }
 
 #[test]
+fn the_limits_of_answers_hold_at_their_edges() {
+    let mut raised = by_header();
+    raised["limits"] = json!({"response_bytes": 128 << 20, "buffered_bytes": 512 << 20});
+    for (configuration, response_bytes) in [(by_header(), 64 << 20), (raised, 128 << 20)] {
+        // Its own Envoy: the count belongs to the VM, and its memory is not given back before it ends.
+        let own = Bench::start([Listener::new("plain", configuration)]);
+        let bench = own.in_use();
+        // An answer that fits just so, and one of a byte more.
+        let frame = body(&[entry("a", "")]).len();
+        let whole = body(&[entry("a", &"x".repeat(response_bytes - frame))]);
+        let response = ask(&bench, "plain", Answer::json(200, &whole));
+        assert_eq!((response.status, response.body.len()), (200, response_bytes));
+        let longer = Answer::json(200, "").framing(Framing::Claimed(response_bytes + 1));
+        let refusal = ask(&bench, "plain", longer);
+        assert_refusal(&refusal, 502, OURS, "an answer of one byte too many");
+        assert!(refusal.text().contains("limits.response_bytes"), "{}", refusal.text());
+        // Four such answers are announced, which is all that may be held, and a fifth of a few bytes.
+        let gate = Arc::new(Notify::new());
+        let slow = || {
+            let request = exemplars();
+            let steps = vec![Step::Data(b"{".to_vec()), Step::Wait(Arc::clone(&gate))];
+            let framing = Framing::Claimed(response_bytes);
+            bench.upstream.answer(&request, Answer { framing, ..Answer::json(200, "").chunked(steps) });
+            let mut connection = Connection::open(bench.port("plain"));
+            connection.write(&request.bytes());
+            assert_eq!(connection.read_head().status, 200);
+            connection
+        };
+        let mut connections: Vec<Connection> = (0..4).map(|_| slow()).collect();
+        let small = || ask(&bench, "plain", Answer::json(200, body(&[entry("a", "own")])));
+        let refusal = small();
+        assert_refusal(&refusal, 503, OURS, "an answer beyond what may be held");
+        assert!(refusal.text().contains("limits.buffered_bytes"), "{}", refusal.text());
+        connections.pop();
+        crate::support::eventually("room for a small answer", || (small().status == 200).then_some(()));
+    }
+}
+
+#[test]
 fn what_is_held_for_filtering_is_counted_for_all_streams_and_given_back() {
     // Its own Envoy: the count belongs to the VM.
     let mut configuration = by_header();

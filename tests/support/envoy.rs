@@ -327,6 +327,11 @@ impl Envoy {
         self.statistics().iter().filter(|(name, _)| name.contains("vm_reload")).map(|(_, value)| value).sum()
     }
 
+    /// Bytes of memory that it has now.
+    pub(crate) fn resident(&self) -> usize {
+        self.process.resident()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

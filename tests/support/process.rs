@@ -50,6 +50,19 @@ impl Process {
         self.keeper.try_wait().expect("the keeper can be asked")
     }
 
+    /// Bytes of memory that it has now (Linux).
+    pub(crate) fn resident(&self) -> usize {
+        let keeper = self.keeper.id();
+        let children =
+            fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).expect("the keeper's children");
+        let pages = |process: &str| {
+            let statm = fs::read_to_string(format!("/proc/{process}/statm")).expect("a process");
+            statm.split(' ').nth(1).expect("a second number").parse::<usize>().expect("pages")
+        };
+        // Its only other child is a shell that waits.
+        children.split_whitespace().map(pages).max().expect("the program") * 4096
+    }
+
     /// All of its log so far.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
