@@ -5,8 +5,10 @@
 //! Must not know which parameters exist.
 // Go: net/url, parseQuery
 
+use percent_encoding::percent_decode;
 use std::borrow::Cow;
 use std::fmt;
+use url::form_urlencoded;
 
 /// One parameter as it was sent, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,39 +72,25 @@ pub fn read<'a>(text: &'a [u8], limit: usize, parameters: &mut Vec<Parameter<'a>
 }
 
 fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, FormError> {
-    let decoded = unescape(text, b' ').ok_or(FormError::PercentEncoding)?;
+    let decoded = if text.contains(&b'+') {
+        // A plus is a space only as it was sent, so it is replaced where nothing was decoded yet.
+        let spaced: Vec<u8> = text.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+        percent_decode_strict(&spaced).map(|decoded| Cow::Owned(decoded.into_owned()))
+    } else {
+        percent_decode_strict(text)
+    };
+    let decoded = decoded.ok_or(FormError::PercentEncoding)?;
     if decoded.contains(&0) { Err(FormError::Nul) } else { Ok(decoded) }
 }
 
 /// Decodes each `%xx` of `text` once; `None` when a `%` is not followed by two hexadecimal digits.
 #[must_use]
 pub fn percent_decode_strict(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    unescape(text, b'+')
-}
-
-/// Decodes each `%xx` of `text` once, and reads `plus` where a plus was sent.
-fn unescape(text: &[u8], plus: u8) -> Option<Cow<'_, [u8]>> {
-    let Some(first) = text.iter().position(|b| matches!(b, b'%' | b'+')) else { return Some(Cow::Borrowed(text)) };
-    let (plain, mut rest) = text.split_at_checked(first)?;
-    let mut decoded = Vec::with_capacity(text.len());
-    decoded.extend_from_slice(plain);
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        decoded.push(match byte {
-            b'%' => {
-                let ([high, low], tail) = rest.split_first_chunk()?;
-                rest = tail;
-                (hex_value(*high)? << 4) | hex_value(*low)?
-            }
-            b'+' => plus,
-            _ => byte,
-        });
-    }
-    Some(Cow::Owned(decoded))
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    let well_formed = text
+        .split(|&b| b == b'%')
+        .skip(1)
+        .all(|rest| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
+    well_formed.then(|| Cow::from(percent_decode(text)))
 }
 
 /// Writes parameters down, everything percent-encoded.
@@ -115,26 +103,9 @@ impl FormWriter {
         if !self.0.is_empty() {
             self.0.push('&');
         }
-        self.write(name);
+        self.0.extend(form_urlencoded::byte_serialize(name));
         self.0.push('=');
-        self.write(value);
-    }
-
-    /// Writes letters, digits and what no reader takes for anything else as they are, and the rest percent-encoded.
-    // WHATWG: application/x-www-form-urlencoded percent-encode set
-    fn write(&mut self, text: &[u8]) {
-        self.0.reserve(text.len());
-        for &byte in text {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_') {
-                self.0.push(char::from(byte));
-            } else if byte == b' ' {
-                self.0.push('+');
-            } else {
-                self.0.push('%');
-                self.0.push(hex_digit(byte >> 4));
-                self.0.push(hex_digit(byte & 15));
-            }
-        }
+        self.0.extend(form_urlencoded::byte_serialize(value));
     }
 
     /// How many bytes have been written.
@@ -154,10 +125,6 @@ impl FormWriter {
     pub fn into_string(self) -> String {
         self.0
     }
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 #[cfg(test)]
@@ -209,22 +176,6 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(pairs(text), Err(expected), "{}", text.escape_ascii());
-        }
-    }
-
-    /// By the code of a browser's URLs.
-    #[test]
-    fn every_byte_is_written_and_read_as_elsewhere() {
-        use url::form_urlencoded;
-        let all: Vec<u8> = (1..=255).collect();
-        let mut writer = FormWriter::default();
-        writer.push(&all, b"a b");
-        let text = writer.into_string();
-        assert_eq!(text, format!("{}=a+b", form_urlencoded::byte_serialize(&all).collect::<String>()));
-        for byte in 0..=255_u8 {
-            let escape = format!("a%{byte:02x}+%{byte:02X}");
-            let other: Vec<u8> = percent_encoding::percent_decode(escape.as_bytes()).collect();
-            assert_eq!(percent_decode_strict(escape.as_bytes()).as_deref(), Some(&*other), "{escape}");
         }
     }
 
