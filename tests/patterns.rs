@@ -1,8 +1,8 @@
 //! Selectors that select everything: refused exactly where Prometheus refuses them, which it finds out by compiling patterns.
 
+use crate::promql::matchers;
 use crate::support::{parts, process};
-use prom_label_filter::promql::{Dialect, Matchers, TextLimits, scope_expression};
-use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+use prom_label_filter::promql::{Dialect, TextLimits, scope_expression};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
@@ -75,15 +75,11 @@ const PARTS: [&str; 61] = [
 fn patterns() -> BTreeSet<String> {
     let mut patterns: BTreeSet<String> = PARTS.iter().map(|&part| part.to_owned()).collect();
     patterns.extend(PARTS.iter().flat_map(|first| PARTS.iter().map(move |second| format!("{first}{second}"))));
-    // A generator of its own, so that every run tries the same.
-    let mut state = 1_u64;
-    let mut below = |limit: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).expect("31 bits") % limit
-    };
+    // Every run tries the same.
+    let mut random = fastrand::Rng::with_seed(1);
     while patterns.len() < 20_000 {
-        let length = 3 + below(5);
-        patterns.insert((0..length).map(|_| PARTS[below(PARTS.len())]).collect());
+        let length = random.usize(3..8);
+        patterns.insert((0..length).map(|_| PARTS[random.usize(..PARTS.len())]).collect());
     }
     patterns
 }
@@ -124,12 +120,7 @@ fn said_by_promtool(patterns: &BTreeSet<String>) -> BTreeMap<usize, Said> {
 
 #[test]
 fn a_pattern_selects_everything_where_prometheus_says_so() {
-    let value = LabelValue::new("a").expect("a value");
-    let label = LabelScope {
-        name: LabelName::new("tenant").expect("a name"),
-        scope: Scope::Values(LabelValues::new(vec![value]).expect("values")),
-    };
-    let matchers = Matchers::new(&TenantScope::new(vec![label]).expect("a scope"));
+    let matchers = matchers(&[("tenant", &["a"])]);
     let (dialect, limits) = (Dialect::default(), TextLimits::default());
     let patterns = patterns();
     let said = said_by_promtool(&patterns);
