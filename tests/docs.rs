@@ -1,13 +1,13 @@
 //! What README and `envoy/` say, tried: configurations, endpoints, settings, refusals, rewritten queries, bootstraps.
 
+use crate::promql::matchers;
 use crate::support::{parts, process};
 use prom_label_filter::config::parse;
 use prom_label_filter::denial::Denial;
 use prom_label_filter::form::FormError;
 use prom_label_filter::identity::{IdentityCause, IdentityError};
-use prom_label_filter::promql::{self, Dialect, Matchers, TextLimits};
+use prom_label_filter::promql::{self, Dialect, TextLimits};
 use prom_label_filter::route::{Methods, ROUTES};
-use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -220,10 +220,8 @@ fn every_make_target_in_the_readme_is_one() {
 
 #[test]
 fn queries_change_as_the_readme_shows() {
-    let fruit = LabelValues::new(vec![LabelValue::new("team-fruit").expect("a value")]).expect("a list");
-    let label = LabelScope { name: LabelName::new("tenant").expect("a name"), scope: Scope::Values(fruit) };
-    let scope = TenantScope::new(vec![label]).expect("a scope");
-    let (matchers, dialect, limits) = (Matchers::new(&scope), Dialect::default(), TextLimits::default());
+    let (matchers, dialect, limits) =
+        (matchers(&[("tenant", &["team-fruit"])]), Dialect::default(), TextLimits::default());
     let rewrite = |text: &str| promql::scope_expression(text.as_bytes(), &matchers, &dialect, &limits);
 
     let shown =

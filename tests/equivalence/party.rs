@@ -153,14 +153,15 @@ impl Party {
     /// Whether one side does not always answer this alike (Prometheus may choose which of several equal series `topk` takes,
     /// or what rounding leaves of a difference of nothing), and some answer of the one is an answer of the other too, in its
     /// values or its series at least.
-    fn is_open(&mut self, question: &Question, request: &Request) -> bool {
+    fn is_open(&mut self, question: &Question, request: &Request, wanted: &Response, got: &Response) -> bool {
         let direct = get(format!("{}?{}", question.path, question.parameters));
-        let mut ask = |connection: &mut Connection, request: &Request| -> Vec<Essence> {
+        let mut ask = |connection: &mut Connection, request: &Request, first: &Response| -> Vec<Essence> {
             self.tally.requests += OPEN_TRIES;
-            let answers = (0..OPEN_TRIES).map(|_| connection.send(request));
+            let again = (0..OPEN_TRIES).map(|_| connection.send(request));
+            let answers = std::iter::once(first.clone()).chain(again);
             answers.map(|answer| essence(&question.query, &answer, Texts::Compared)).collect()
         };
-        let (wanted, got) = (ask(&mut self.own, &direct), ask(&mut self.filtered, request));
+        let (wanted, got) = (ask(&mut self.own, &direct, wanted), ask(&mut self.filtered, request, got));
         let varies = |answers: &[Essence]| answers.iter().any(|answer| *answer != answers[0]);
         let meets = |one: &Essence, other: &Essence| {
             one == other || values_only(one) == values_only(other) || without_values(one) == without_values(other)
@@ -197,7 +198,7 @@ impl Party {
         if let Some(named) = named {
             return Verdict::Named(named);
         }
-        if self.is_open(question, &request) {
+        if self.is_open(question, &request, wanted, &got) {
             self.tally.open += 1;
             return Verdict::Same;
         }
