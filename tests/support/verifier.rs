@@ -1,7 +1,7 @@
 //! The second opinion: another parser reads what the core has written, and a walk of its tree looks at every selector.
 //!
 //! Owns the walk, which enters every child of every node (the parser's own visitor leaves aggregation parameters out).
-//! Must not know how the core works.
+//! Must not know how the core works. Depends on `promql_parser` alone: the fuzzing targets use it, too.
 
 use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{Expr, VectorSelector, parse};
@@ -11,19 +11,36 @@ use promql_parser::parser::{Expr, VectorSelector, parse};
 pub(crate) struct Seen {
     /// Selectors.
     pub selectors: usize,
-    /// Selectors that do not carry the matcher exactly once.
+    /// Selectors that do not carry the matcher exactly once, last in the braces and as an equality; or, where `absent()`
+    /// would echo that, first and as a pattern.
     pub wrong: Vec<String>,
 }
 
+/// Where a selector stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the argument of `absent()` or `absent_over_time()`, in any parentheses.
+    Absent,
+    /// Anywhere else.
+    Elsewhere,
+}
+
 /// Reads `text` and looks for the matcher `name` with `value` at every selector; `None` when the parser cannot read it.
+///
+/// `value` stands for itself as a pattern, too.
 pub(crate) fn verify(text: &str, name: &str, value: &str) -> Option<Seen> {
     let tree = parse(text).ok()?;
     let mut seen = Seen::default();
-    each_selector(&tree, &mut |selector| {
+    each_selector(&tree, &mut |selector, place| {
         seen.selectors += 1;
-        let ours = |m: &&Matcher| m.name == name && m.value == value && matches!(m.op, MatchOp::Equal | MatchOp::Re(_));
+        let named = |m: &&Matcher| m.name == name && m.value == value;
+        let ours = |m: &&Matcher| named(m) && matches!(m.op, MatchOp::Equal | MatchOp::Re(_));
         let all = &selector.matchers;
-        if all.matchers.iter().filter(ours).count() != 1 || !all.or_matchers.is_empty() {
+        let at_its_end = match place {
+            Place::Absent => all.matchers.first().filter(named).is_some_and(|m| matches!(m.op, MatchOp::Re(_))),
+            Place::Elsewhere => all.matchers.last().filter(named).is_some_and(|m| m.op == MatchOp::Equal),
+        };
+        if !at_its_end || all.matchers.iter().filter(ours).count() != 1 || !all.or_matchers.is_empty() {
             seen.wrong.push(selector.to_string());
         }
     });
@@ -31,21 +48,33 @@ pub(crate) fn verify(text: &str, name: &str, value: &str) -> Option<Seen> {
 }
 
 /// Calls `look` with every selector below `tree`.
-pub(crate) fn each_selector(tree: &Expr, look: &mut impl FnMut(&VectorSelector)) {
-    let mut open = vec![tree];
-    while let Some(node) = open.pop() {
+pub(crate) fn each_selector(tree: &Expr, look: &mut impl FnMut(&VectorSelector, Place)) {
+    let mut open = vec![(tree, Place::Elsewhere)];
+    while let Some((node, place)) = open.pop() {
+        let mut below = |node| open.push((node, Place::Elsewhere));
         match node {
             Expr::Aggregate(node) => {
-                open.push(&node.expr);
-                open.extend(node.param.as_deref());
+                below(&node.expr);
+                if let Some(parameter) = &node.param {
+                    below(parameter);
+                }
             }
-            Expr::Unary(node) => open.push(&node.expr),
-            Expr::Binary(node) => open.extend([&*node.lhs, &*node.rhs]),
-            Expr::Paren(node) => open.push(&node.expr),
-            Expr::Subquery(node) => open.push(&node.expr),
-            Expr::Call(node) => open.extend(node.args.args.iter().map(|argument| &**argument)),
-            Expr::VectorSelector(selector) => look(selector),
-            Expr::MatrixSelector(node) => look(&node.vs),
+            Expr::Unary(node) => below(&node.expr),
+            Expr::Binary(node) => {
+                below(&node.lhs);
+                below(&node.rhs);
+            }
+            Expr::Paren(node) => open.push((&node.expr, place)),
+            Expr::Subquery(node) => below(&node.expr),
+            Expr::Call(node) => {
+                let place = match node.func.name {
+                    "absent" | "absent_over_time" => Place::Absent,
+                    _ => Place::Elsewhere,
+                };
+                open.extend(node.args.args.iter().map(|argument| (&**argument, place)));
+            }
+            Expr::VectorSelector(selector) => look(selector, place),
+            Expr::MatrixSelector(node) => look(&node.vs, place),
             Expr::NumberLiteral(_) | Expr::StringLiteral(_) => {}
             Expr::Extension(_) => panic!("the parser makes no extensions"),
         }
