@@ -122,8 +122,13 @@ pub fn check_written(text: &[u8], scoped: &Rewritten, tenant: &Tenant) {
     }
     // What is not UTF-8 can stand in a comment only.
     let text = String::from_utf8_lossy(text);
-    assert_eq!(compare(&text, &scoped.text, &tenant.ours), Ok(scoped.selectors));
+    assert_eq!(compare(&text, spelled(&scoped.text), &tenant.ours), Ok(scoped.selectors));
     other_parser::check(&text, &scoped.text, scoped.selectors, tenant);
+}
+
+/// The text without the space behind a last number like `0x1e`, which Prometheus would refuse without it.
+fn spelled(text: &str) -> &str {
+    text.strip_suffix("e ").or_else(|| text.strip_suffix("E ")).map_or(text, |_| text.trim_end())
 }
 
 /// Asserts that what was written is canonical, and that scoping it again adds the matchers and nothing else.
@@ -133,26 +138,32 @@ fn check_again(rewrite: Rewrite, scoped: &Rewritten, tenant: &Tenant, dialect: &
     let twice = rewrite(text, &tenant.matchers, dialect, &WIDE).expect("what was written can be read");
     assert_eq!(twice.selectors, scoped.selectors);
     if text.len() <= LONGEST_READ {
-        assert_eq!(compare(&scoped.text, &twice.text, &tenant.ours), Ok(scoped.selectors));
+        assert_eq!(compare(&scoped.text, spelled(&twice.text), &tenant.ours), Ok(scoped.selectors));
     }
 }
 
-/// Does `work`, and asserts that its time is linear in `length`, generously: what is slow once may have been
-/// interrupted, so the best of five counts.
+/// Does `work`, and asserts that its time is linear in `length`, generously. The clock of the wall is asked first; where it
+/// says too long, others may have had the processor, so the processor's time of the best of four counts.
 fn in_time<T>(length: usize, work: impl Fn() -> T) -> T {
     // A text of 64 KiB has 86 ms, where 2 ms are usual.
     let allowed = Duration::from_millis(20) + Duration::from_micros(1) * u32::try_from(length).unwrap_or(u32::MAX);
-    let timed = || {
-        let start = Instant::now();
-        let result = work();
-        (start.elapsed(), result)
-    };
-    let (mut best, result) = timed();
-    for _ in 0..4 {
-        if best > allowed {
-            best = best.min(timed().0);
-        }
+    let start = Instant::now();
+    let result = work();
+    if start.elapsed() > allowed {
+        let timed = |_| {
+            let start = processor_time();
+            let _ = work();
+            processor_time().saturating_sub(start)
+        };
+        let best = (0..4).map(timed).min().unwrap_or_default();
+        assert!(best <= allowed, "{length} bytes took {best:?}");
     }
-    assert!(best <= allowed, "{length} bytes took {best:?}");
     result
+}
+
+/// How long this thread has been running; in steps of some milliseconds.
+fn processor_time() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts the time of threads");
+    let nanoseconds = statistics.split(' ').next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("nanoseconds"))
 }
