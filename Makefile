@@ -18,6 +18,9 @@ PROMTOOL ?=
 TEST ?=
 # Random expressions that `make equivalence` asks for each tenant; PLF_SEED repeats those of a run.
 EXPRESSIONS ?= 1000
+# `make fuzz FUZZ_TARGET=promql FUZZ_SECONDS=600`: one target, so long; without them all targets, for seconds each.
+FUZZ_TARGET ?=
+FUZZ_SECONDS ?= 10
 # `make demo ONCE=1`: the demo checks its answers and stops by itself.
 ONCE ?=
 # Makes the module smaller where it is present (Debian: binaryen); `WASM_OPT=no` leaves it out.
@@ -29,12 +32,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-export TOOLCHAIN
+export TOOLCHAIN FUZZ_SECONDS
 
 MODULE := target/prom-label-filter.wasm
 TRAP_MODULE := target/prom-label-filter-trap.wasm
 SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
-SCRIPTS := .ci/run .ci/setup .ci/cargo $(wildcard envoy/quickstart/*.sh)
+SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument $(wildcard envoy/quickstart/*.sh)
 
 # What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
 WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
@@ -76,6 +79,10 @@ bench: $(MODULE) setup-envoy ## what rewriting costs, and that it grows as its i
 	@.ci/setup debian node:nodejs || true
 	ENVOY=$(envoy) PLF_MODULE=$(CURDIR)/$(MODULE) .ci/cargo native bench --locked --bench rewrite --bench growth
 
+.PHONY: fuzz
+fuzz: ## bytes that nobody would send, at the core: FUZZ_SECONDS for FUZZ_TARGET, or for each target
+	.ci/fuzz run $(FUZZ_TARGET)
+
 .PHONY: lint
 lint: lint-rust lint-shell lint-deny ## format, clippy on both targets, shellcheck, cargo deny
 
@@ -85,6 +92,7 @@ lint-rust:
 	.ci/cargo native clippy --locked --all-targets -- -D warnings
 	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm clippy --locked --lib -- -D warnings
 	CARGO_TARGET_DIR=target/wasm .ci/cargo wasm clippy --locked --lib --all-features -- -D warnings
+	.ci/fuzz lint
 
 .PHONY: lint-shell
 lint-shell:

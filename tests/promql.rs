@@ -88,6 +88,22 @@ fn what_no_table_can_hold_is_written_as_well() {
 }
 
 #[test]
+fn a_number_that_must_not_end_a_text_does_not_end_it() {
+    // Prometheus takes the `e` for an exponent, and minds when nothing at all follows.
+    for text in ["0x1e", "up * 0X_ae", "up offset 0x1e", "up @ 0x1E", "1 - -0xee"] {
+        assert!(scope(text).is_err(), "{text}");
+        for end in ["\n", " ", "# c", "\t# c\n"] {
+            let once = scope(format!("{text}{end}")).expect(text);
+            assert_eq!(scope(once.as_str()).map(|twice| twice.selectors()), Ok(once.selectors()), "{text}");
+            assert!(once.as_str().ends_with(' '), "{once:?}");
+        }
+    }
+    for text in ["0xe", "0x12e", "0x_1f", "0x1e + 1", "up[0x1e]", "(0x1e)", "up_0x1e", "up:0x1e", "\"0x1e\"", "1e1"] {
+        assert!(!scope(format!("{text} ")).expect(text).as_str().ends_with(' '), "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_promql_is_refused_in_the_words_of_prometheus() {
     for (input, message) in rows(REFUSED) {
         let error = scope(input).expect_err(input);

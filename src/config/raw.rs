@@ -328,9 +328,12 @@ fn repeated(entries: &[(String, Value)]) -> BTreeSet<&str> {
     entries.iter().map(|(name, _)| name.as_str()).filter(|name| !seen.insert(*name)).collect()
 }
 
-/// The path of `key` in the object at `path`; a key that would blur the path stands in brackets.
+/// The path of `key` in the object at `path`; a key that would blur the path stands in brackets, and so does one that is
+/// too long for a log: there it is cut.
 fn below(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    const LONGEST: usize = 80;
+    let plain =
+        (1..=LONGEST).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match (path.is_empty(), plain) {
         (true, true) => key.to_owned(),
         (false, true) => format!("{path}.{key}"),
@@ -385,6 +388,11 @@ mod tests {
         ] {
             assert_eq!(below(path, key), whole);
         }
+    }
+
+    #[test]
+    fn a_path_is_not_too_long_for_a_log() {
+        assert_eq!(below("limits", &"x".repeat(100_000)), format!("limits[`{}…`]", "x".repeat(80)));
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl<'a> Rewriter<'a> {
                     break;
                 }
                 let Some(frame) = frames.last_mut() else {
-                    return if self.lexer.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) };
+                    return if self.lexer.token.kind == Kind::End { Ok(self.end()) } else { Err(self.unexpected()) };
                 };
                 let paren = frame.group == Group::Paren;
                 if self.lexer.token.kind == Kind::Comma && !paren {
@@ -205,6 +205,17 @@ impl<'a> Rewriter<'a> {
                 operand = Operand { spot, ..self.close(&frame)? };
                 chain = frame.around;
             }
+        }
+    }
+
+    /// The expression is complete. What followed it, white space or a comment, is not written, but a number may have
+    /// needed it: then a space follows.
+    fn end(&mut self) {
+        let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':');
+        let word = self.out.iter().rev().take_while(|b| in_word(b)).count();
+        let last = self.out.get(self.out.len().saturating_sub(word)..).unwrap_or_default();
+        if number::needs_more_text(last) {
+            self.write(b" ");
         }
     }
 

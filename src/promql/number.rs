@@ -36,6 +36,14 @@ fn plain_number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
+/// Whether `word` is a number that Prometheus refuses as the last of a text, though not with a space behind it: behind one
+/// digit it takes the `e` of `0x1e` for an exponent.
+// Prometheus: promql/parser/lex.go, scanNumber
+pub(super) fn needs_more_text(word: &[u8]) -> bool {
+    let [b'0', b'x' | b'X', digits @ ..] = word else { return false };
+    matches!(digits, [b'_', _, b'e' | b'E'] | [_, b'e' | b'E'])
+}
+
 fn all(digits: &str, base: u32) -> bool {
     digits.chars().all(|c| c.is_digit(base))
 }

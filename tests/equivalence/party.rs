@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) enum Named {
     /// Without a matcher of its own it reads the info series of everybody.
     Info,
+    /// What Prometheus 2 overlooks in a text, such as the `x` in `up[5m x]`.
+    Grammar,
     /// Refusals are JSON, also on `/federate`, where Prometheus writes plain text.
     FederateText,
     /// `/api/v1/series` without `match[]` is refused by Prometheus, and answered by the filter.
@@ -24,12 +26,13 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 4] = [Self::Info, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+    pub(super) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
 
     /// How the README begins to tell it.
     pub(super) fn told(self) -> &'static str {
         match self {
             Self::Info => "- `info()` needs a second argument",
+            Self::Grammar => "- PromQL is Prometheus 3.14's, also before an older upstream",
             Self::FederateText => "- Refusals of the filter's own are JSON on `/federate` too",
             Self::SeriesOfAll => "- `/api/v1/series` without `match[]` answers",
             Self::Blocks => "- Labels between two times are looked up in all of a block",
@@ -43,6 +46,7 @@ impl Named {
         match (wanted.status, got.status) {
             (400, 400) if local && question.path == "/federate" => Some(Self::FederateText),
             (200 | 400 | 422, 400) if local && refusal.contains("info series") => Some(Self::Info),
+            (200, 400) if local && refusal.contains("parse error: unexpected character") => Some(Self::Grammar),
             (400, 200) if question.path == "/api/v1/series" && question.parameters.is_empty() => {
                 Some(Self::SeriesOfAll)
             }
