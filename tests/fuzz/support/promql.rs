@@ -3,8 +3,10 @@
 use crate::other_parser;
 use crate::reading::compare;
 use crate::tenants::{Tenant, unrestricted};
+use crate::tokenizer::scan;
 use prom_label_filter::promql::{
-    Dialect, Feature, LimitKey, Matchers, Problem, PromqlError, TextLimits, scope_expression, scope_selector,
+    Dialect, Feature, LimitKey, Matchers, Problem, PromqlError, TextLimits, scope_any_selector, scope_expression,
+    scope_selector,
 };
 use std::time::{Duration, Instant};
 
@@ -43,6 +45,25 @@ pub fn selector(
 ) -> Result<Rewritten, PromqlError> {
     let scoped = scope_selector(text, matchers, dialect, limits)?;
     Ok(Rewritten { text: scoped.as_str().to_owned(), selectors: scoped.selectors() })
+}
+
+/// As the `match[]` of `/federate` is rewritten; for a selector without a matcher, nothing is written.
+pub fn any_selector(
+    text: &[u8],
+    matchers: &Matchers,
+    dialect: &Dialect,
+    limits: &TextLimits,
+) -> Result<Rewritten, PromqlError> {
+    let scoped = scope_any_selector(text, matchers, dialect, limits)?;
+    Ok(scoped.map_or(Rewritten { text: String::new(), selectors: 0 }, |scoped| Rewritten {
+        text: scoped.as_str().to_owned(),
+        selectors: scoped.selectors(),
+    }))
+}
+
+/// Whether a selector has neither a name nor a matcher, by the other tokenizer.
+pub fn selects_by_nothing(text: &str) -> bool {
+    scan(text).is_ok_and(|pieces| pieces.iter().map(|piece| piece.raw).eq(["{", "}"]))
 }
 
 /// The dialect whose switches are the lowest four bits of `number`.

@@ -11,7 +11,9 @@ use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
 use prom_label_filter::route::{Methods, ParameterKind, ROUTES, Route, WithoutSelector};
 use prom_label_filter_fuzz::forms::{Pair, read, read_written};
-use prom_label_filter_fuzz::promql::{Rewritten, check_written};
+use prom_label_filter_fuzz::promql::{
+    Rewrite, Rewritten, any_selector, check_written, expression, selector, selects_by_nothing,
+};
 use prom_label_filter_fuzz::tenants::{self, Tenant};
 use std::sync::LazyLock;
 
@@ -148,14 +150,21 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
             {
                 continue;
             }
+            Some(ParameterKind::AnySelector) if str::from_utf8(&value).is_ok_and(selects_by_nothing) => continue,
             _ => {}
         }
         let (name_after, value_after) = left.next().expect("a parameter is lost");
         assert_eq!(name, name_after);
-        if let Some(ParameterKind::Expression | ParameterKind::Selector) = kind {
+        let rewrite: Option<Rewrite> = match kind {
+            Some(ParameterKind::Expression) => Some(expression),
+            Some(ParameterKind::Selector) => Some(selector),
+            Some(ParameterKind::AnySelector) => Some(any_selector),
+            _ => None,
+        };
+        if let Some(rewrite) = rewrite {
             selectors += usize::from(kind == Some(ParameterKind::Selector));
             let text = String::from_utf8(value_after).expect("UTF-8");
-            let braces = count_selectors(&text, kind == Some(ParameterKind::Selector), policy);
+            let braces = count_selectors(&text, rewrite, policy);
             check_written(&value, &Rewritten { selectors: braces, text }, tenant);
         } else {
             assert_eq!(value, value_after, "what is no PromQL goes on as it came");
@@ -171,9 +180,7 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
 }
 
 /// How many selectors the core counts in what it wrote. The second readers count for themselves.
-fn count_selectors(text: &str, only_one: bool, policy: &Policy) -> usize {
-    use prom_label_filter_fuzz::promql::{expression, selector};
-    let rewrite = if only_one { selector } else { expression };
+fn count_selectors(text: &str, rewrite: Rewrite, policy: &Policy) -> usize {
     let limits = prom_label_filter::promql::TextLimits { query_bytes: usize::MAX, ..policy.limits.text };
     let free = &tenants::unrestricted().matchers;
     rewrite(text.as_bytes(), free, &policy.dialect, &limits).expect("what was written can be read").selectors
