@@ -180,7 +180,11 @@ impl<'a> Rewriter<'a> {
                     break;
                 }
                 let Some(frame) = frames.last_mut() else {
-                    return if self.lexer.token.kind == Kind::End { Ok(self.end()) } else { Err(self.unexpected()) };
+                    if self.lexer.token.kind != Kind::End {
+                        return Err(self.unexpected());
+                    }
+                    self.end();
+                    return Ok(());
                 };
                 let paren = frame.group == Group::Paren;
                 if self.lexer.token.kind == Kind::Comma && !paren {
