@@ -1,10 +1,10 @@
 //! Every limit of a request at its edge: set low, at its default, and as far up as it goes. What it allows passes, one
 //! more is refused by name. `envoy::limits` asks the same of the module.
 
+use crate::pipeline::Nothing;
 use prom_label_filter::admission::Admission;
 use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::denial::Denial;
-use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::response::{ResponseHead, ResponseHeaders};
 use serde_json::{Value, json};
@@ -95,18 +95,6 @@ impl Limit {
             let rule = json!({"name": "tenant", "header": "x-tenant", "header_uses_list_syntax": true});
             (level, json!({"labels": [rule], "limits": limits}))
         })
-    }
-}
-
-struct Nothing;
-
-impl Credentials for Nothing {
-    fn dynamic_metadata(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
-        None
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// No metadata at all: the tenant is static or in a header.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Credentials for Nothing {
     fn dynamic_metadata(&self) -> Option<Vec<u8>> {

@@ -1,26 +1,14 @@
 //! How long the core takes for a text. Figures, never a test.
 #![expect(clippy::expect_used, reason = "a bench may fail")]
 
+mod queries;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use prom_label_filter::promql::{Dialect, Matchers, TextLimits, scope_expression};
 use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
-
-const GRAFANA: &str = r#"sum by (job, instance) (rate(http_requests_total{job="api", code=~"5.."}[5m])) / sum by (job, instance) (rate(http_requests_total{job="api"}[5m]))"#;
-
-/// A multi-window burn-rate alert, about 1 KB.
-fn burn_rate() -> String {
-    let ratio = |window: &str| {
-        format!(
-            r#"sum by (service) (rate(http_requests_total{{job="api",code=~"5..",route!=""}}[{window}])) / sum by (service) (rate(http_requests_total{{job="api",route!=""}}[{window}]))"#
-        )
-    };
-    let pair = |long: &str, short: &str, factor: &str| {
-        format!("({} > {factor} * 0.001 and {} > {factor} * 0.001)", ratio(long), ratio(short))
-    };
-    [pair("1h", "5m", "14.4"), pair("6h", "30m", "6"), pair("1d", "2h", "3")].join(" or ")
-}
+use queries::{GRAFANA, burn_rate};
 
 fn rewrite(criterion: &mut Criterion) {
     let value = LabelValue::new("team-fruit").expect("a value");

@@ -14,6 +14,8 @@
 mod envoy;
 mod heap;
 mod native;
+#[path = "../queries.rs"]
+mod queries;
 mod shapes;
 #[expect(dead_code, reason = "the bench needs a part of the lab")]
 #[path = "../../support/mod.rs"]

@@ -1,5 +1,6 @@
 //! The requests: what grows, and how.
 
+use crate::queries::{GRAFANA, burn_rate};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use url::form_urlencoded::byte_serialize;
@@ -16,8 +17,6 @@ pub(crate) struct Case {
 }
 
 pub(crate) const SIZES: [usize; 7] = [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
-
-const GRAFANA: &str = r#"sum by (job, instance) (rate(http_requests_total{job="api", code=~"5.."}[5m])) / sum by (job, instance) (rate(http_requests_total{job="api"}[5m]))"#;
 
 /// Patterns that cost the most where patterns are compiled, none of which rejects the empty string.
 const HOSTILE: [&str; 6] = [
@@ -138,17 +137,4 @@ pub(crate) fn single() -> Vec<Case> {
         ),
         query("a query of 1 MiB", raised(&fruit), &repeated(1 << 20, "{b='", "\"", "", "'}")),
     ]
-}
-
-/// A multi-window burn-rate alert, about 1 KB.
-fn burn_rate() -> String {
-    let ratio = |window: &str| {
-        format!(
-            r#"sum by (service) (rate(http_requests_total{{job="api",code=~"5..",route!=""}}[{window}])) / sum by (service) (rate(http_requests_total{{job="api",route!=""}}[{window}]))"#
-        )
-    };
-    let pair = |long: &str, short: &str, factor: &str| {
-        format!("({} > {factor} * 0.001 and {} > {factor} * 0.001)", ratio(long), ratio(short))
-    };
-    [pair("1h", "5m", "14.4"), pair("6h", "30m", "6"), pair("1d", "2h", "3")].join(" or ")
 }
