@@ -90,7 +90,7 @@ fn token(rest: &str, in_brackets: bool, in_braces: bool) -> Result<(Token, &str)
         let (mut number, mut behind) = split_while(rest, in_number);
         // The sign of an exponent belongs to the number.
         if number.ends_with(['e', 'E'])
-            && !number.starts_with("0x")
+            && !(number.starts_with("0x") || number.starts_with("0X"))
             && let Some(exponent) = behind.strip_prefix(['+', '-'])
         {
             let behind_all = split_while(exponent, in_number).1;
