@@ -178,8 +178,8 @@ pub fn scope_any_selector(
     limits: &TextLimits,
 ) -> Result<Option<ScopedSelector>, PromqlError> {
     let scoped = rewrite(text, matchers, dialect, limits, |rewriter| rewriter.only_selector(Place::AnyMatch))?;
-    let narrows_nothing = scoped.text == bare(matchers);
-    Ok((!narrows_nothing).then_some(ScopedSelector(scoped)))
+    let has_none_of_its_own = scoped.text == bare(matchers);
+    Ok((!has_none_of_its_own).then_some(ScopedSelector(scoped)))
 }
 
 /// A selector of the tenant's matchers and no others.
