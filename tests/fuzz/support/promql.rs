@@ -62,8 +62,9 @@ pub fn any_selector(
 }
 
 /// Whether a selector has neither a name nor a matcher, by the other tokenizer.
-pub fn selects_by_nothing(text: &str) -> bool {
-    scan(text).is_ok_and(|pieces| pieces.iter().map(|piece| piece.raw).eq(["{", "}"]))
+pub fn selects_by_nothing(text: &[u8]) -> bool {
+    // What is not UTF-8 can stand in a comment only.
+    scan(&String::from_utf8_lossy(text)).is_ok_and(|pieces| pieces.iter().map(|piece| piece.raw).eq(["{", "}"]))
 }
 
 /// The dialect whose switches are the lowest four bits of `number`.
