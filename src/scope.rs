@@ -137,6 +137,26 @@ pub enum Scope {
     Unrestricted,
 }
 
+impl Scope {
+    /// Whether a series whose label has `value` may be read.
+    #[must_use]
+    pub fn allows(&self, value: &str) -> bool {
+        match self {
+            Self::Values(values) => values.contains(value),
+            Self::Unrestricted => true,
+        }
+    }
+
+    /// Whether there is anything that may not be read.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        match self {
+            Self::Values(_) => true,
+            Self::Unrestricted => false,
+        }
+    }
+}
+
 /// One rule's decision about one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelScope {
@@ -164,12 +184,9 @@ impl TenantScope {
         &self.0
     }
 
-    /// The labels that are restricted, with their values.
-    pub fn restrictions(&self) -> impl Iterator<Item = (&LabelName, &LabelValues)> {
-        self.0.iter().filter_map(|label| match &label.scope {
-            Scope::Values(values) => Some((&label.name, values)),
-            Scope::Unrestricted => None,
-        })
+    /// The labels that are restricted, with what may be read of them.
+    pub fn restrictions(&self) -> impl Iterator<Item = (&LabelName, &Scope)> {
+        self.0.iter().filter(|label| label.scope.is_restricted()).map(|label| (&label.name, &label.scope))
     }
 
     /// Whether every rule is lifted: nothing is narrowed and no answer is filtered.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::token::Escapes;
-use crate::scope::{LabelName, LabelValues, TenantScope};
+use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
 
 /// A tenant's scope as the text of matchers, made once and put at every selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,14 @@ impl Matchers {
     #[must_use]
     pub fn new(scope: &TenantScope) -> Self {
         let (mut plain, mut unechoed) = (Vec::new(), Vec::new());
-        for (name, values) in scope.restrictions() {
-            push_matcher(&mut plain, name, values, values.as_slice().len() > 1);
-            push_matcher(&mut unechoed, name, values, true);
+        for (name, scope) in scope.restrictions() {
+            match scope {
+                Scope::Values(values) => {
+                    push_matcher(&mut plain, name, values, values.as_slice().len() > 1);
+                    push_matcher(&mut unechoed, name, values, true);
+                }
+                Scope::Unrestricted => {}
+            }
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Self { plain: text(plain), unechoed: text(unechoed) }
@@ -175,7 +180,7 @@ pub(super) fn push_literal(out: &mut Vec<u8>, literal: &[u8], escapes: Escapes) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::{LabelScope, LabelValue, Scope};
+    use crate::scope::{LabelScope, LabelValue};
 
     fn scope(labels: &[(&str, &[&str])]) -> TenantScope {
         let label = |(name, values): &(&str, &[&str])| LabelScope {

@@ -26,10 +26,10 @@ fn is_tenants(entry: &str, scope: &TenantScope) -> Option<bool> {
     let mut labels = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case("seriesLabels"));
     let (Some((_, labels)), None) = (labels.next(), labels.next()) else { return Some(false) };
     let labels = json::members(labels)?;
-    Some(scope.restrictions().all(|(name, values)| {
+    Some(scope.restrictions().all(|(name, scope)| {
         let mut found = labels.iter().filter(|(label, _)| label == name.as_str());
         match (found.next(), found.next()) {
-            (Some((_, value)), None) => json::string(value).is_some_and(|value: Cow<'_, str>| values.contains(&value)),
+            (Some((_, value)), None) => json::string(value).is_some_and(|value: Cow<'_, str>| scope.allows(&value)),
             (None | Some(_), _) => false,
         }
     }))

@@ -1,6 +1,6 @@
 //! JSON with every repeat of a member, and the tenant's part of an answer as it should be.
 
-use prom_label_filter::scope::TenantScope;
+use prom_label_filter::scope::{Scope, TenantScope};
 use prom_label_filter::value::Value;
 
 /// The tree of `text`; `None` when it is no JSON.
@@ -62,11 +62,14 @@ fn is_tenants(entry: &Value, scope: &TenantScope) -> Option<bool> {
     let mut labels = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case("serieslabels")).map(|(_, v)| v);
     let (Some(labels), None) = (labels.next(), labels.next()) else { return Some(false) };
     let Value::Object(labels) = labels else { return None };
-    Some(scope.restrictions().all(|(name, values)| {
+    Some(scope.restrictions().all(|(name, scope)| {
         let found: Vec<&Value> =
             labels.iter().filter(|(label, _)| label == name.as_str()).map(|(_, value)| value).collect();
         match found[..] {
-            [Value::String(value)] => values.as_slice().iter().any(|allowed| allowed.as_str() == value),
+            [Value::String(value)] => match scope {
+                Scope::Values(values) => values.as_slice().iter().any(|allowed| allowed.as_str() == value),
+                Scope::Unrestricted => true,
+            },
             _ => false,
         }
     }))
