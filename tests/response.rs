@@ -34,7 +34,7 @@ fn everything_but_foreign_entries_and_foreign_texts_survives() {
     let expected = body
         .replace(
             r#"[ {"seriesLabels":{"tenant":"fruit"}}, {"seriesLabels":{"tenant":"veggie"}} ]"#,
-            r#"[{"seriesLabels":{"tenant":"fruit"}}]"#,
+            r#"[ {"seriesLabels":{"tenant":"fruit"}} ]"#,
         )
         .replace(r#"["store veggie-1 is down"]"#, WARNING)
         .replace(r#"["veggie"]"#, WARNING);

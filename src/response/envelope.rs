@@ -1,30 +1,56 @@
 //! The envelope of every answer of the API: `{"status": …, "data": …, "warnings": […], "error": …}`, edited in place.
 // Prometheus: web/api/v1/api.go, Response
 
-use super::{HIDDEN_ERROR, json};
+use super::HIDDEN_ERROR;
+use super::json::{self, Edit};
 
 /// What a client reads in place of warnings and infos, which name other tenants' stores.
-const HIDDEN_WARNINGS: &str = r#"["the upstream reported warnings; they are not shown on this endpoint"]"#;
+pub(super) const HIDDEN_WARNINGS: &str = r#"["the upstream reported warnings; they are not shown on this endpoint"]"#;
 
-/// `text` with its `data` replaced by what `data` makes of it, and its warnings, infos and error by constant text.
-/// Everything else stays as it is: unknown members, order, numbers, white space.
+/// `text` with its `data` as `data` edits it, and its warnings, infos and error replaced by constant text. Everything else
+/// stays as it is: unknown members, order, numbers, white space.
 ///
 /// `None` when `text` is no such envelope, or `data` refuses it.
-pub(super) fn edit(text: &str, data: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let mut edited = json::Edited::new(text);
-    for (key, value) in json::members(text)? {
-        // Go's decoder takes a member's name in any case, and the client may be written in Go.
-        match key.to_ascii_lowercase().as_str() {
-            "data" => edited.replace(value, &data(value)?)?,
-            "warnings" | "infos" if !is_empty(value) => edited.replace(value, HIDDEN_WARNINGS)?,
-            "error" => edited.replace(value, &format!("\"{HIDDEN_ERROR}\""))?,
-            _ => {}
-        }
-    }
-    edited.finish()
+pub(super) fn edit(text: &str, data: impl Fn(&str) -> Option<Edit>) -> Option<String> {
+    let edit = json::edit_members(text, |name, value| match json::folded(name).as_str() {
+        "data" => data(value),
+        "warnings" | "infos" => Some(hide(value)),
+        "error" => Some(Edit::Replace(format!("\"{HIDDEN_ERROR}\""))),
+        _ => Some(Edit::Keep),
+    });
+    edit?.apply(text)
 }
 
-/// Whether there is nothing to hide: no list of warnings, or an empty one.
-fn is_empty(value: &str) -> bool {
-    value == "null" || json::elements(value).is_some_and(|elements| elements.is_empty())
+/// What becomes of warnings: none are none still.
+fn hide(warnings: &str) -> Edit {
+    if warnings == "null" {
+        Edit::Keep
+    } else if warnings.strip_prefix('[').is_some_and(|rest| rest.trim_ascii_start() == "]") {
+        // `[ ]` too: a reader that streams cannot keep white space until it knows what follows.
+        Edit::Replace("[]".to_owned())
+    } else {
+        Edit::Replace(HIDDEN_WARNINGS.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_hidden_under_every_name_that_a_client_takes_for_theirs() {
+        let hidden = HIDDEN_WARNINGS;
+        for (text, passes) in [
+            (r#"{"WARNINGS":["x"]}"#, format!(r#"{{"WARNINGS":{hidden}}}"#)),
+            (r#"{"w\u0061rning\u017f":["x"]}"#, format!(r#"{{"w\u0061rning\u017f":{hidden}}}"#)),
+            (r#"{"\u0130nfoſ":["x"]}"#, format!(r#"{{"\u0130nfoſ":{hidden}}}"#)),
+            (r#"{"infos": "x" }"#, format!(r#"{{"infos": {hidden} }}"#)),
+            (r#"{"infos":[[]]}"#, format!(r#"{{"infos":{hidden}}}"#)),
+            (r#"{"Error":null}"#, format!(r#"{{"Error":"{HIDDEN_ERROR}"}}"#)),
+            (r#"{"warnings":[ ],"infos":null}"#, r#"{"warnings":[],"infos":null}"#.to_owned()),
+            (r#"{"warning":["x"],"x":{"error":"x"}}"#, r#"{"warning":["x"],"x":{"error":"x"}}"#.to_owned()),
+        ] {
+            assert_eq!(edit(text, |_| None), Some(passes), "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 pub mod envelope;
 pub mod exemplars;
 mod json;
+mod labels;
 
 use crate::denial::{Denial, ResponseError};
 use crate::route::Endpoint;
@@ -134,7 +135,9 @@ impl ResponseFilter {
                 envelope::edit(text, |data| exemplars::filter(data, &self.scope))
             }
             // An error has no data; if it had, it would be everybody's.
-            (ResponseHead::Failure, Entries::Exemplars) => envelope::edit(text, |_| Some("null".to_owned())),
+            (ResponseHead::Failure, Entries::Exemplars) => {
+                envelope::edit(text, |_| Some(json::Edit::Replace("null".to_owned())))
+            }
             (ResponseHead::ForeignFailure | ResponseHead::NoContent, Entries::Exemplars) => None,
         };
         filtered.map(String::into_bytes).ok_or(ResponseError::Undecodable)

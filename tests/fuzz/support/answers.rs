@@ -29,6 +29,12 @@ fn is_deep(text: &[u8]) -> bool {
     deepest > 120
 }
 
+/// A member's name as the most lenient client reads it.
+pub fn folded(name: &str) -> String {
+    // The mapping of `İ` is two letters.
+    name.replace('İ', "i").to_uppercase().to_lowercase()
+}
+
 /// Whether two trees are the same, NaN included.
 pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
@@ -59,7 +65,7 @@ pub fn tenants_entries(data: &Value, scope: &TenantScope) -> Option<Value> {
 
 fn is_tenants(entry: &Value, scope: &TenantScope) -> Option<bool> {
     let Value::Object(members) = entry else { return None };
-    let mut labels = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case("serieslabels")).map(|(_, v)| v);
+    let mut labels = members.iter().filter(|(name, _)| folded(name) == "serieslabels").map(|(_, v)| v);
     let (Some(labels), None) = (labels.next(), labels.next()) else { return Some(false) };
     let Value::Object(labels) = labels else { return None };
     Some(scope.restrictions().all(|(name, scope)| {

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use prom_label_filter::response::{HIDDEN_ERROR, ResponseHead, ResponsePlan};
 use prom_label_filter::route::Endpoint;
 use prom_label_filter::value::Value;
-use prom_label_filter_fuzz::answers::{is_beyond, read, same, tenants_entries};
+use prom_label_filter_fuzz::answers::{folded, is_beyond, read, same, tenants_entries};
 use prom_label_filter_fuzz::tenants;
 
 const HIDDEN_WARNINGS: &str = "the upstream reported warnings; they are not shown on this endpoint";
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
 fn expected(answer: Value, head: ResponseHead, tenant: &tenants::Tenant) -> Option<Value> {
     let Value::Object(members) = answer else { return None };
     let member = |(name, value): (String, Value)| {
-        let value = match name.to_ascii_lowercase().as_str() {
+        let value = match folded(&name).as_str() {
             "data" if head == ResponseHead::Success => tenants_entries(&value, &tenant.scope)?,
             "data" => Value::Null,
             "error" => Value::String(HIDDEN_ERROR.to_owned()),
