@@ -3,14 +3,15 @@
 //! Path and method, content type and encoding, length, identity; then the parameters, at once or when the form is there.
 //! Must not know the host: it is given a head and [`Credentials`], and answers what is to be done.
 
+use crate::alertmanager::ownership::{Lookup, Unproven};
+use crate::alertmanager::silence::SilenceId;
 use crate::config::policy::{Metadata, Policy};
 use crate::denial::Denial;
-use crate::form;
 use crate::identity::{Credentials, Identity, RouteIdentity, identify};
 use crate::request::{Body, Only, RequestHead};
 use crate::response::ResponsePlan;
 use crate::rewrite::{self, Enforced, OutboundBody, OutboundHead};
-use crate::route::{self, Endpoint, Method, Route};
+use crate::route::{self, Endpoint, Method, Payload, Place, Route};
 use crate::scope::TenantScope;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub enum Admission {
     Forward(Enforced<OutboundHead>, Admitted),
     /// Its head goes on; its body is held until it is complete.
     AwaitBody(Enforced<OutboundHead>, Admitted, PendingBody),
+    /// Nothing goes on before the upstream has said whose the silence is.
+    Ask(Unproven<Box<Admission>>),
 }
 
 /// What is remembered of a request until its answer comes.
@@ -57,16 +60,29 @@ pub const FORM_TIME: Duration = Duration::from_secs(30);
 enum Pending {
     /// A form, to which the parameters of the URL belong too.
     Form { route: &'static Route, scope: TenantScope, url: Vec<u8>, content_type: ContentType },
+    /// A remote read.
+    RemoteRead { scope: TenantScope },
+    /// A silence.
+    Silence { scope: TenantScope },
     /// Nothing: a GET whose stream has not ended yet.
     Nothing,
 }
 
-/// Whether a form was announced as one.
+/// Whether a body was announced as what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentType {
-    Form,
-    /// No content type: good for an empty body only.
+    Right,
+    /// No content type: good for an empty form only.
     Missing,
+}
+
+/// What becomes of a request whose body has been read.
+#[derive(Debug)]
+pub enum Finished {
+    /// It goes on.
+    Forward(Enforced<OutboundBody>),
+    /// It waits until the upstream has said whose the silence is that it takes the place of.
+    Ask(Unproven<Enforced<OutboundBody>>),
 }
 
 impl Policy {
@@ -76,50 +92,79 @@ impl Policy {
     /// The refusal.
     pub fn admit(&self, head: &RequestHead<'_>, credentials: &impl Credentials) -> Result<Admission, Denial> {
         let route = route::find(head.path, self).ok_or(Denial::NotServed)?;
-        let method = route.method(head.method).ok_or(Denial::Method { allow: route.methods.allow() })?;
+        let methods = route.methods(self);
+        let method = methods.find(head.method).ok_or(Denial::Method { allow: methods.allow() })?;
         if head.headers.contains("upgrade") {
             return Err(Denial::Upgrade);
         }
         let content_type = match method {
-            Method::Options => return Ok(Admission::Answer(Answer::Allowed(route.methods.allow()))),
-            Method::Get => no_body(head).map(|()| ContentType::Missing)?,
-            Method::Post => self.form_headers(head)?,
+            Method::Options => return Ok(Admission::Answer(Answer::Allowed(methods.allow()))),
+            Method::Get | Method::Head | Method::Delete => no_body(head).map(|()| ContentType::Missing)?,
+            Method::Post => self.body_headers(route.payload, head)?,
         };
+        if route.place == Place::Open {
+            let admitted =
+                Admitted { endpoint: route.endpoint, plan: ResponsePlan::Verbatim, route: RouteIdentity::default() };
+            return Ok(complete(head, rewrite::open_head(self, head), admitted));
+        }
         let Identity { scope, route: route_identity } = identify(self, head.headers, credentials)?;
-        if route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty {
+        let empty = match route.endpoint {
+            Endpoint::Metadata => self.metadata == Metadata::Empty,
+            other => other == Endpoint::NothingForPages,
+        };
+        if empty {
             return Ok(Admission::Answer(Answer::EmptyData));
         }
-        let plan = ResponsePlan::new(route.endpoint, &scope);
-        let form_follows = method == Method::Post && head.body != Body::None;
-        if form_follows {
-            form::read(head.query, self.limits.parameters, &mut Vec::new())?;
-            let out = rewrite::head_before_form(self, head, &plan);
-            let pending = Pending::Form { route, scope, url: head.query.to_vec(), content_type };
-            let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity };
-            return Ok(Admission::AwaitBody(out, admitted, PendingBody(pending)));
+        let plan = ResponsePlan::new(self, route.endpoint, method, &scope);
+        let admitted = |plan| Admitted { endpoint: route.endpoint, plan, route: route_identity };
+        if method == Method::Post && (head.body != Body::None || route.payload != Payload::Form) {
+            let out = rewrite::head_before_body(self, route, head, &scope, &plan)?;
+            let pending = match route.payload {
+                Payload::Form => Pending::Form { route, scope, url: head.query.to_vec(), content_type },
+                Payload::RemoteRead => Pending::RemoteRead { scope },
+                Payload::Silence => Pending::Silence { scope },
+            };
+            if head.body == Body::None {
+                return Err(Denial::NoBody);
+            }
+            return Ok(Admission::AwaitBody(out, admitted(plan), PendingBody(pending)));
         }
         let out = rewrite::head(self, route, head, &scope, &plan)?;
-        let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity };
-        Ok(match head.body {
-            Body::None => Admission::Forward(out, admitted),
-            Body::Announced | Body::Possible => Admission::AwaitBody(out, admitted, PendingBody(Pending::Nothing)),
-        })
+        let admission = complete(head, out, admitted(plan));
+        if route.endpoint == Endpoint::Silence {
+            let id = SilenceId::in_path(head.path).ok_or(Denial::SilenceId)?;
+            return Ok(match self.silence_lookup(&scope, &id) {
+                Some(lookup) => Admission::Ask(Unproven::new(lookup, scope, Box::new(admission))),
+                None => admission,
+            });
+        }
+        Ok(admission)
     }
 
-    /// What the head of a POST says about its form.
-    fn form_headers(&self, head: &RequestHead<'_>) -> Result<ContentType, Denial> {
+    /// What the head of a POST says about its body.
+    fn body_headers(&self, payload: Payload, head: &RequestHead<'_>) -> Result<ContentType, Denial> {
         if head.body == Body::None {
             return Ok(ContentType::Missing);
         }
         let length = content_length(head);
+        let expected = match payload {
+            Payload::Form => rewrite::FORM,
+            Payload::RemoteRead => rewrite::PROTOBUF,
+            Payload::Silence => rewrite::JSON,
+        };
         let content_type = match head.headers.only("content-type") {
-            Only::One(value) if is_form(value) => ContentType::Form,
-            Only::Missing if length.unwrap_or(0) == 0 => ContentType::Missing,
-            Only::One(_) | Only::Several | Only::Missing => return Err(Denial::ContentType),
+            Only::One(value) if is(value, expected) => ContentType::Right,
+            Only::Missing if payload == Payload::Form && length.unwrap_or(0) == 0 => ContentType::Missing,
+            Only::One(_) | Only::Several | Only::Missing => return Err(Denial::ContentType { expected }),
+        };
+        let encoded = match payload {
+            Payload::Form | Payload::Silence => "identity",
+            // Compressed as its format demands, whatever the header says.
+            Payload::RemoteRead => "snappy",
         };
         match head.headers.only("content-encoding") {
             Only::Missing => {}
-            Only::One(value) if value.eq_ignore_ascii_case(b"identity") => {}
+            Only::One(value) if value.eq_ignore_ascii_case(encoded.as_bytes()) => {}
             Only::One(_) | Only::Several => return Err(Denial::ContentEncoding),
         }
         let limit = self.limits.form_bytes;
@@ -128,30 +173,47 @@ impl Policy {
         }
         Ok(content_type)
     }
+
+    /// How to find out whose the silence `id` is; `None` when it may be anybody's.
+    fn silence_lookup(&self, scope: &TenantScope, id: &SilenceId) -> Option<Lookup> {
+        let served = self.alertmanager.as_ref()?;
+        (!scope.is_unrestricted()).then(|| Lookup::new(served, id))
+    }
+}
+
+/// A request without a body, or with one of which nothing may come.
+fn complete(head: &RequestHead<'_>, out: Enforced<OutboundHead>, admitted: Admitted) -> Admission {
+    match head.body {
+        Body::None => Admission::Forward(out, admitted),
+        Body::Announced | Body::Possible => Admission::AwaitBody(out, admitted, PendingBody(Pending::Nothing)),
+    }
 }
 
 impl PendingBody {
-    /// That a form is complete while the upstream still waits for it.
+    /// That a body is complete while the upstream still waits for it.
     ///
     /// # Errors
     /// It took longer than [`FORM_TIME`] since its head went on. Upstreams ignore that they could not read a form: one that
     /// has given up on it is about to answer a request without a selector, which for some endpoints is everything.
     // Go: net/http/request.go, FormValue; Prometheus: web/api/v1/api.go, labelNames
     pub fn in_time(&self, taken: Duration) -> Result<(), Denial> {
-        if self.is_form() && taken > FORM_TIME { Err(Denial::FormTooSlow) } else { Ok(()) }
+        if self.must_come() && taken > FORM_TIME { Err(Denial::FormTooSlow) } else { Ok(()) }
     }
 
-    /// Whether a form must go upstream, even if the client's has no byte.
+    /// Whether a body must go upstream, even if the client's has no byte.
     #[must_use]
-    pub fn is_form(&self) -> bool {
-        matches!(self.0, Pending::Form { .. })
+    pub fn must_come(&self) -> bool {
+        match self.0 {
+            Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => true,
+            Pending::Nothing => false,
+        }
     }
 
     /// The most bytes that [`PendingBody::finish`] takes: beyond it there is no need to wait for more.
     #[must_use]
     pub fn limit(&self, policy: &Policy) -> usize {
         match self.0 {
-            Pending::Form { .. } => policy.limits.form_bytes,
+            Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => policy.limits.form_bytes,
             Pending::Nothing => 0,
         }
     }
@@ -160,22 +222,34 @@ impl PendingBody {
     ///
     /// # Errors
     /// The refusal.
-    pub fn finish(self, policy: &Policy, body: &[u8]) -> Result<Enforced<OutboundBody>, Denial> {
+    pub fn finish(self, policy: &Policy, body: &[u8]) -> Result<Finished, Denial> {
         if body.len() > self.limit(policy) {
             return Err(self.too_large(policy));
         }
-        match self.0 {
-            Pending::Form { content_type: ContentType::Missing, .. } if !body.is_empty() => Err(Denial::ContentType),
-            Pending::Form { route, scope, url, .. } => rewrite::form(policy, route, &scope, &url, body),
-            Pending::Nothing => Ok(rewrite::no_body()),
-        }
+        Ok(Finished::Forward(match self.0 {
+            Pending::Form { content_type: ContentType::Missing, .. } if !body.is_empty() => {
+                return Err(Denial::ContentType { expected: rewrite::FORM });
+            }
+            Pending::Form { route, scope, url, .. } => rewrite::form(policy, route, &scope, &url, body)?,
+            Pending::RemoteRead { scope } => rewrite::remote_read(policy, &scope, body)?,
+            Pending::Silence { scope } => {
+                let (id, out) = rewrite::silence(&scope, body)?;
+                if let Some(lookup) = id.and_then(|id| policy.silence_lookup(&scope, &id)) {
+                    return Ok(Finished::Ask(Unproven::new(lookup, scope, out)));
+                }
+                out
+            }
+            Pending::Nothing => rewrite::no_body(),
+        }))
     }
 
     /// The refusal of a body beyond [`PendingBody::limit`].
     #[must_use]
     pub fn too_large(&self, policy: &Policy) -> Denial {
         match self.0 {
-            Pending::Form { .. } => Denial::FormTooLarge { limit: policy.limits.form_bytes },
+            Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => {
+                Denial::FormTooLarge { limit: policy.limits.form_bytes }
+            }
             Pending::Nothing => Denial::BodyOnGet,
         }
     }
@@ -198,8 +272,8 @@ fn content_length(head: &RequestHead<'_>) -> Option<u64> {
     }
 }
 
-/// Whether a content type is a form's; its parameters (`; charset=…`) change nothing.
-fn is_form(value: &[u8]) -> bool {
+/// Whether a content type is `expected`; its parameters (`; charset=…`) change nothing.
+fn is(value: &[u8], expected: &str) -> bool {
     let essence = value.split(|&b| b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(rewrite::FORM.as_bytes())
+    essence.trim_ascii().eq_ignore_ascii_case(expected.as_bytes())
 }

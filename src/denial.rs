@@ -3,9 +3,11 @@
 //! The only place that knows HTTP numbers. A message names the cause and the likely mend; it never holds a token or
 //! another tenant's values.
 
+use crate::alertmanager::silence::SilenceError;
 use crate::form::FormError;
 use crate::identity::{IdentityCause, IdentityError};
 use crate::promql::{ErrorClass, PromqlError};
+use crate::remote_read::ReadError;
 use std::fmt;
 
 /// Why a request, or the answer to it, does not pass.
@@ -18,8 +20,11 @@ pub enum Denial {
         /// The `allow` header.
         allow: &'static str,
     },
-    /// A body that is not exactly one form.
-    ContentType,
+    /// A body that is not what the endpoint takes.
+    ContentType {
+        /// The content type that it takes.
+        expected: &'static str,
+    },
     /// A body that is compressed or otherwise encoded.
     ContentEncoding,
     /// A form over the limit.
@@ -33,6 +38,8 @@ pub enum Denial {
     BodyOnGet,
     /// A POST that ends with trailers and has no body in front of them.
     TrailersWithoutBody,
+    /// A POST without the body that says what it is about.
+    NoBody,
     /// A request to change the protocol.
     Upgrade,
     /// The request has no usable identity.
@@ -63,6 +70,21 @@ pub enum Denial {
         /// Why.
         error: PromqlError,
     },
+    /// A value of the tenant's cannot stand in `tenant_header`.
+    TenantHeader {
+        /// The header.
+        header: String,
+    },
+    /// A remote read is refused.
+    RemoteRead(ReadError),
+    /// A silence is refused.
+    Silence(SilenceError),
+    /// The path names no silence.
+    SilenceId,
+    /// There is no such silence, or it is not the tenant's: nobody is told which.
+    NoSuchSilence,
+    /// Alertmanager did not say whose the silence is.
+    SilenceUnknown,
     /// The upstream answered a request whose form it had not been given.
     AnsweredBeforeForm,
     /// The route that Envoy chose after rewriting names other tenants.
@@ -116,7 +138,12 @@ impl Denial {
     /// Status, error type and reason.
     fn shown(&self) -> (u32, &'static str, &'static str) {
         match self {
-            Self::BodyOnGet | Self::TrailersWithoutBody => (400, BAD_DATA, "body"),
+            Self::BodyOnGet | Self::TrailersWithoutBody | Self::NoBody => (400, BAD_DATA, "body"),
+            Self::RemoteRead(ReadError::NotSnappy | ReadError::Malformed) => (400, BAD_DATA, "remote_read"),
+            Self::RemoteRead(ReadError::TooManyQueries { .. } | ReadError::OutputTooLarge { .. }) => {
+                (400, OURS, "remote_read_limit")
+            }
+            Self::Silence(_) => (400, OURS, "silence"),
             Self::Upgrade => (400, BAD_DATA, "upgrade"),
             Self::Form(FormError::Semicolon | FormError::PercentEncoding | FormError::Nul)
             | Self::Repeated { .. }
@@ -139,16 +166,21 @@ impl Denial {
                 | IdentityCause::NotInMap
                 | IdentityCause::NoRule => (403, OURS, "identity_invalid"),
             },
+            Self::TenantHeader { .. } => (403, OURS, "identity_invalid"),
             Self::NotServed => (404, OURS, "path"),
+            Self::NoSuchSilence => (404, OURS, "silence"),
             Self::Method { .. } => (405, OURS, "method"),
             Self::FormTooSlow => (408, OURS, "form_time"),
-            Self::FormTooLarge { .. } => (413, OURS, "form_bytes"),
-            Self::ContentType => (415, OURS, "content_type"),
+            Self::FormTooLarge { .. } | Self::RemoteRead(ReadError::TooLarge { .. }) => (413, OURS, "form_bytes"),
+            Self::ContentType { .. } => (415, OURS, "content_type"),
             Self::ContentEncoding => (415, OURS, "content_encoding"),
+            // Alertmanager: api/v2/openapi.yaml, format uuid
+            Self::SilenceId => (422, BAD_DATA, "parameters"),
             Self::Host { .. } => (500, OURS, "host"),
             Self::AnsweredBeforeForm => (502, OURS, "answered_before_form"),
             Self::RouteChanged => (502, OURS, "route_changed"),
             Self::Response(_) => (502, OURS, "response"),
+            Self::SilenceUnknown => (502, OURS, "silence_unknown"),
             Self::Busy => (503, OURS, "buffered_bytes"),
         }
     }
@@ -156,7 +188,7 @@ impl Denial {
     /// Whether the words may hold pieces of what the client asked.
     #[must_use]
     pub fn quotes_the_request(&self) -> bool {
-        matches!(self, Self::Promql { .. })
+        matches!(self, Self::Promql { .. } | Self::Silence(_))
     }
 
     /// The header that goes with the status, beyond `content-type`.
@@ -166,7 +198,14 @@ impl Denial {
             Self::Method { allow } => Some(("allow", allow)),
             Self::Identity(IdentityError { cause: IdentityCause::NoToken, .. }) => Some(("www-authenticate", "Bearer")),
             Self::NotServed
-            | Self::ContentType
+            | Self::ContentType { .. }
+            | Self::NoBody
+            | Self::TenantHeader { .. }
+            | Self::RemoteRead(_)
+            | Self::Silence(_)
+            | Self::SilenceId
+            | Self::NoSuchSilence
+            | Self::SilenceUnknown
             | Self::ContentEncoding
             | Self::FormTooLarge { .. }
             | Self::FormTooSlow
@@ -214,6 +253,18 @@ impl From<IdentityError> for Denial {
     }
 }
 
+impl From<ReadError> for Denial {
+    fn from(error: ReadError) -> Self {
+        Self::RemoteRead(error)
+    }
+}
+
+impl From<SilenceError> for Denial {
+    fn from(error: SilenceError) -> Self {
+        Self::Silence(error)
+    }
+}
+
 impl From<FormError> for Denial {
     fn from(error: FormError) -> Self {
         Self::Form(error)
@@ -228,16 +279,32 @@ impl fmt::Display for Denial {
                  a trailing slash, and encoded slashes)",
             ),
             Self::Method { allow } => write!(f, "this path is served with {allow} only"),
-            Self::ContentType => {
-                f.write_str("the body must be a form: send `content-type: application/x-www-form-urlencoded`, once")
+            Self::ContentType { expected } => {
+                write!(f, "the body is not what this path takes: send `content-type: {expected}`, once")
             }
-            Self::ContentEncoding => f.write_str("the body must not be encoded: send it without `content-encoding`"),
-            Self::FormTooLarge { limit } => write!(f, "the form is larger than {limit} bytes (`limits.form_bytes`)"),
-            Self::FormTooSlow => f.write_str("the form took too long to come (30 s): send it at once"),
+            Self::ContentEncoding => {
+                f.write_str("the body must not be encoded further: send it without `content-encoding` (a remote read: snappy)")
+            }
+            Self::FormTooLarge { limit } => write!(f, "the body is larger than {limit} bytes (`limits.form_bytes`)"),
+            Self::FormTooSlow => f.write_str("the body took too long to come (30 s): send it at once"),
             Self::AnsweredBeforeForm => {
-                f.write_str("the upstream answered before it was given the form: try again, and send the form at once")
+                f.write_str("the upstream answered before it was given the body: try again, and send the body at once")
             }
-            Self::BodyOnGet => f.write_str("a GET cannot have a body: send the parameters in the URL, or use POST"),
+            Self::BodyOnGet => f.write_str("only a POST can have a body: send the parameters in the URL, or use POST"),
+            Self::NoBody => f.write_str("a POST to this path needs a body"),
+            Self::TenantHeader { header } => write!(
+                f,
+                "a value of the identity cannot be sent on in `{header}`: it holds more than visible ASCII (for an operator: map it \
+                 with `values_map`, or leave `tenant_header` out)"
+            ),
+            Self::RemoteRead(error) => error.fmt(f),
+            Self::Silence(error) => error.fmt(f),
+            Self::SilenceId => f.write_str("the path names no silence: its id is a UUID"),
+            Self::NoSuchSilence => f.write_str("there is no such silence"),
+            Self::SilenceUnknown => f.write_str(
+                "Alertmanager did not say whose the silence is: try again (for an operator: `alertmanager.cluster` must name \
+                 a cluster of Envoy's that answers)",
+            ),
             Self::TrailersWithoutBody => f.write_str("a POST with trailers needs a body: send a form, or no trailers"),
             Self::Upgrade => f.write_str("a change of protocol is not served"),
             Self::Identity(error) => error.fmt(f),

@@ -23,6 +23,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod admission;
+pub mod alertmanager;
 pub mod config;
 pub mod denial;
 pub mod form;
@@ -31,6 +32,7 @@ mod host;
 pub mod identity;
 pub mod observe;
 pub mod promql;
+pub mod remote_read;
 pub mod request;
 pub mod response;
 pub mod rewrite;

@@ -3,14 +3,17 @@
 //! One canonical list of parameters comes out of URL and form; each is narrowed, passed or removed by its kind; the list
 //! is written to the place that the method uses. Must not know hosts, statuses or how an answer is filtered.
 
-use crate::config::policy::{Policy, Source};
+use crate::alertmanager::silence::{self, SilenceId, SilenceWrite};
+use crate::alertmanager::{self, AlertFilter};
+use crate::config::policy::{AtSource, Policy, RulesApi, RulesOfOthers, Source};
 use crate::denial::Denial;
 use crate::form::{self, FormWriter, Parameter};
 use crate::promql::{self, Matchers, ScopedExpr, ScopedSelector};
+use crate::remote_read::{self, ReadLimits};
 use crate::request::RequestHead;
 use crate::response::ResponsePlan;
-use crate::route::{ParameterKind, Route, WithoutSelector};
-use crate::scope::TenantScope;
+use crate::route::{Endpoint, Filters, ParameterKind, Payload, Route, WithoutSelector};
+use crate::scope::{LabelValue, Scope, TenantScope};
 use std::borrow::Cow;
 
 /// A thing that has been narrowed to the tenant, and so may go upstream.
@@ -49,7 +52,26 @@ pub struct OutboundHead {
     /// Headers to remove; all of them are there.
     pub remove: Vec<String>,
     /// Headers to set, in place of whatever was sent under their name.
-    pub set: Vec<(&'static str, &'static str)>,
+    pub set: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+impl OutboundHead {
+    fn set(&mut self, name: &'static str, value: &'static str) {
+        self.set.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+
+    fn remove(&mut self, head: &RequestHead<'_>, name: &str) {
+        if head.headers.contains(name) {
+            self.remove.push(name.to_owned());
+        }
+    }
+
+    fn query(&mut self, query: &[u8]) {
+        if !query.is_empty() {
+            self.path.push(b'?');
+            self.path.extend_from_slice(query);
+        }
+    }
 }
 
 /// What goes upstream as a request's body.
@@ -57,6 +79,10 @@ pub struct OutboundHead {
 pub enum OutboundBody {
     /// The form.
     Form(String),
+    /// A remote read, compressed.
+    RemoteRead(Vec<u8>),
+    /// A silence in JSON.
+    Silence(String),
     /// Nothing.
     Empty,
 }
@@ -87,6 +113,13 @@ const MOST_WRITTEN: usize = 9 << 20;
 /// The content type of every form that we write.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The content type of a remote read.
+// Prometheus: storage/remote/client.go
+pub const PROTOBUF: &str = "application/x-protobuf";
+
+/// The content type of a silence.
+pub const JSON: &str = "application/json";
+
 /// The head of a request whose parameters all stand in its URL, narrowed.
 ///
 /// # Errors
@@ -100,24 +133,57 @@ pub(crate) fn head(
 ) -> Result<Enforced<OutboundHead>, Denial> {
     let query = parameters(policy, route, scope, head.query, b"")?;
     let mut out = opening(policy, head, plan);
+    announce(policy, scope, &mut out)?;
     for name in ["content-type", "content-encoding"] {
-        remove(&mut out, head, name);
+        out.remove(head, name);
     }
-    if !query.is_empty() {
-        out.path.push(b'?');
-        out.path.extend_from_slice(query.as_bytes());
+    out.query(query.as_bytes());
+    Ok(Enforced(out))
+}
+
+/// The head of a request whose body is still to come. Of its parameters, those of a form go with the form: not one is in
+/// the URL.
+///
+/// # Errors
+/// The URL's parameters cannot be read in one way.
+pub(crate) fn head_before_body(
+    policy: &Policy,
+    route: &Route,
+    head: &RequestHead<'_>,
+    scope: &TenantScope,
+    plan: &ResponsePlan,
+) -> Result<Enforced<OutboundHead>, Denial> {
+    let mut out = opening(policy, head, plan);
+    announce(policy, scope, &mut out)?;
+    // The length of the body that we will write is not known yet.
+    for name in ["content-length", "content-encoding"] {
+        out.remove(head, name);
+    }
+    match route.payload {
+        Payload::Form => {
+            form::read(head.query, policy.limits.parameters, &mut Vec::new())?;
+            out.set("content-type", FORM);
+        }
+        Payload::RemoteRead => {
+            out.query(unread_parameters(policy, head)?.as_bytes());
+            out.set("content-type", PROTOBUF);
+            out.set("content-encoding", "snappy");
+        }
+        Payload::Silence => {
+            out.query(unread_parameters(policy, head)?.as_bytes());
+            out.set("content-type", JSON);
+        }
     }
     Ok(Enforced(out))
 }
 
-/// The head of a request whose form is still to come: it goes on without a single parameter.
-pub(crate) fn head_before_form(policy: &Policy, head: &RequestHead<'_>, plan: &ResponsePlan) -> Enforced<OutboundHead> {
-    let mut out = opening(policy, head, plan);
-    // The length of the form that we will write is not known yet.
-    for name in ["content-length", "content-encoding"] {
-        remove(&mut out, head, name);
+/// The head of a request for what is nobody's: the query is for the browser, or the operator has let it through.
+pub(crate) fn open_head(policy: &Policy, head: &RequestHead<'_>) -> Enforced<OutboundHead> {
+    let mut out = opening(policy, head, &ResponsePlan::Verbatim);
+    for name in ["content-type", "content-encoding"] {
+        out.remove(head, name);
     }
-    out.set.push(("content-type", FORM));
+    out.query(head.query);
     Enforced(out)
 }
 
@@ -135,6 +201,29 @@ pub(crate) fn form(
     parameters(policy, route, scope, url, form).map(|text| Enforced(OutboundBody::Form(text)))
 }
 
+/// A remote read with the tenant's matchers in every query.
+///
+/// # Errors
+/// What cannot be read in one way, or is too large.
+pub(crate) fn remote_read(policy: &Policy, scope: &TenantScope, body: &[u8]) -> Result<Enforced<OutboundBody>, Denial> {
+    let limits = ReadLimits {
+        request_bytes: policy.limits.form_bytes,
+        queries: policy.limits.text.selectors,
+        output_bytes: MOST_WRITTEN,
+    };
+    let narrowed = remote_read::narrow(body, scope, &limits)?;
+    Ok(Enforced(OutboundBody::RemoteRead(narrowed)))
+}
+
+/// A silence with the tenant's matchers, and which one it takes the place of.
+///
+/// # Errors
+/// What is no silence, or one of everything.
+pub(crate) fn silence(scope: &TenantScope, body: &[u8]) -> Result<(Option<SilenceId>, Enforced<OutboundBody>), Denial> {
+    let SilenceWrite { id, body } = silence::narrow_write(body, scope)?;
+    Ok((id, Enforced(OutboundBody::Silence(body))))
+}
+
 /// The body of a request that has none.
 pub(crate) fn no_body() -> Enforced<OutboundBody> {
     Enforced(OutboundBody::Empty)
@@ -144,31 +233,60 @@ pub(crate) fn no_body() -> Enforced<OutboundBody> {
 fn opening(policy: &Policy, head: &RequestHead<'_>, plan: &ResponsePlan) -> OutboundHead {
     let mut out = OutboundHead { path: head.path.to_vec(), ..OutboundHead::default() };
     for name in NEVER_FORWARDED {
-        remove(&mut out, head, name);
+        out.remove(head, name);
     }
     for rule in &policy.rules {
         if let Source::Header { name, .. } = &rule.source {
-            remove(&mut out, head, name);
+            out.remove(head, name);
         }
     }
-    if let ResponsePlan::Filter(_) = plan {
-        for name in NARROWING_THE_ANSWER {
-            remove(&mut out, head, name);
+    if let Some(name) = policy.tenant_header.as_deref().filter(|name| !NEVER_FORWARDED.contains(name)) {
+        out.remove(head, name);
+    }
+    match plan {
+        ResponsePlan::Verbatim => {}
+        ResponsePlan::Scrub | ResponsePlan::Filter(_) => {
+            for name in NARROWING_THE_ANSWER {
+                out.remove(head, name);
+            }
+            out.set("accept-encoding", "identity");
         }
-        out.set.push(("accept-encoding", "identity"));
     }
     out
 }
 
-fn remove(out: &mut OutboundHead, head: &RequestHead<'_>, name: &str) {
-    if head.headers.contains(name) {
-        out.remove.push(name.to_owned());
+/// Tells the upstream whose request this is, where it wants to know. A lifted rule names nobody.
+fn announce(policy: &Policy, scope: &TenantScope, out: &mut OutboundHead) -> Result<(), Denial> {
+    let Some(header) = &policy.tenant_header else { return Ok(()) };
+    let Some(first) = scope.labels().first() else { return Ok(()) };
+    let value = match &first.scope {
+        Scope::Values(values) => values.as_slice().iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|"),
+        Scope::Unrestricted => return Ok(()),
+    };
+    // What else a header can hold is read differently by each hop.
+    if !value.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Denial::TenantHeader { header: header.clone() });
     }
+    out.set.push((Cow::Owned(header.clone()), Cow::Owned(value)));
+    Ok(())
+}
+
+/// The parameters of a request whose body holds none: what the operator lets through.
+fn unread_parameters(policy: &Policy, head: &RequestHead<'_>) -> Result<String, Denial> {
+    let mut sent = Vec::new();
+    form::read(head.query, policy.limits.parameters, &mut sent)?;
+    let mut out = OutboundParameters::default();
+    for Parameter { name, value } in sent {
+        if policy.extra_parameters.iter().any(|extra| extra.as_bytes() == &*name) {
+            out.plain(&name, &value);
+        }
+    }
+    Ok(out.0.into_string())
 }
 
 /// The canonical parameters out of URL and form, narrowed and written down.
 fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], form: &[u8]) -> Result<String, Denial> {
-    let matchers = Matchers::new(scope);
+    let matchers = matchers(policy, route, scope);
     let (dialect, limits) = (&policy.dialect, &policy.limits.text);
     let mut out = OutboundParameters::default();
     let mut expressions = 0_usize;
@@ -196,11 +314,23 @@ fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], f
                             out.selector(name, &selector);
                         }
                     }
+                    ParameterKind::TargetSelector if value.is_empty() => {}
+                    ParameterKind::TargetSelector => {
+                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        // Without a matcher it selects every target, and the bare matchers stand in its place.
+                        if let Some(selector) = scoped {
+                            selectors = selectors.saturating_add(1);
+                            out.selector(name, &selector);
+                        }
+                    }
                     ParameterKind::PureText if value.len() > limits.query_bytes => {
                         return Err(Denial::TextTooLong { parameter: name, limit: limits.query_bytes });
                     }
                     ParameterKind::RemovedLabels if is_enforced(policy, value) => {}
-                    ParameterKind::PureText | ParameterKind::Scalar | ParameterKind::RemovedLabels => {
+                    ParameterKind::PureText
+                    | ParameterKind::Scalar
+                    | ParameterKind::List
+                    | ParameterKind::RemovedLabels => {
                         out.plain(name.as_bytes(), value);
                     }
                 }
@@ -219,7 +349,27 @@ fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], f
     {
         out.selector(name, &bare);
     }
+    let filters = match route.filters {
+        Filters::None => Vec::new(),
+        Filters::Alerts => alertmanager::filters(scope),
+        Filters::Silences => alertmanager::exact_filters(scope),
+    };
+    for filter in &filters {
+        out.alert_filter(filter);
+    }
     Ok(out.0.into_string())
+}
+
+/// What is put into each selector of an endpoint.
+fn matchers(policy: &Policy, route: &Route, scope: &TenantScope) -> Matchers {
+    let RulesApi { others, at_source } = policy.rules_api;
+    // A rule of another's that has alerts of the tenant's must come, so that it can be kept.
+    if route.endpoint == Endpoint::Rules
+        && (at_source == AtSource::AsAsked || others == RulesOfOthers::KeptWithOwnAlerts)
+    {
+        return Matchers::none();
+    }
+    Matchers::new(scope)
 }
 
 fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
@@ -237,6 +387,10 @@ impl OutboundParameters {
 
     fn selector(&mut self, name: &'static str, selector: &ScopedSelector) {
         self.0.push(name.as_bytes(), selector.as_str().as_bytes());
+    }
+
+    fn alert_filter(&mut self, filter: &AlertFilter) {
+        self.0.push(b"filter", filter.as_str().as_bytes());
     }
 
     /// Writes a parameter from which the upstream reads no series.
@@ -277,7 +431,10 @@ fn merge<'a>(policy: &Policy, route: &Route, url: &'a [u8], form: &'a [u8]) -> R
             continue;
         };
         match kind {
-            ParameterKind::Expression | ParameterKind::PureText | ParameterKind::Scalar => {
+            ParameterKind::Expression
+            | ParameterKind::PureText
+            | ParameterKind::TargetSelector
+            | ParameterKind::Scalar => {
                 let place = if position < in_url { Place::Url } else { Place::Form };
                 let same = |known: &&Merged<'_>| matches!(known.name, Name::Known(other, _) if other == name);
                 let earlier = merged.iter().find(same);
@@ -289,7 +446,10 @@ fn merge<'a>(policy: &Policy, route: &Route, url: &'a [u8], form: &'a [u8]) -> R
                     continue;
                 }
             }
-            ParameterKind::Selector | ParameterKind::AnySelector | ParameterKind::RemovedLabels => {}
+            ParameterKind::Selector
+            | ParameterKind::AnySelector
+            | ParameterKind::List
+            | ParameterKind::RemovedLabels => {}
         }
         merged.push(Merged { name: Name::Known(name, kind), value });
     }

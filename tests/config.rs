@@ -73,6 +73,12 @@ fn configurations_without_a_problem_are_taken() {
             r#""promql":{"experimental_functions":true,"duration_expressions":false,"extended_range_selectors":true,"binop_fill_modifiers":true,"extra_functions":["xrate","_x1"]}"#,
         ),
         with_rule(r#""extra_parameters":["nocache","X[]"],"metadata":"deny""#),
+        with_rule(r#""rules_with_active_alerts":true,"enable_label_matchers_for_rules_api":true,"targets":"filter""#),
+        with_rule(r#""remote_read":"rewrite","ui":"pass","warnings":"scrub","tenant_header":"THANOS-TENANT""#),
+        with_rule(r#""danger_passthrough_paths":["/-/healthy","/prom/metrics"],"path_prefix":"/prom""#),
+        with_rule(
+            r#""alertmanager":{"enabled":true,"path_prefix":"/am/","silence_writes":"allow","cluster":"am","cluster_path_prefix":"/"}"#,
+        ),
         with_rule(
             r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":536870912,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
         ),
@@ -112,39 +118,6 @@ fn settings_that_nothing_obeys_yet_are_refused_unless_at_their_default() {
             with_rule(r#""error_on_replace":true"#),
             "error_on_replace: not supported yet; leave it out or set it to `false`",
         ),
-        (
-            with_rule(r#""rules_with_active_alerts":true"#),
-            "rules_with_active_alerts: not supported yet; leave it out or set it to `false`",
-        ),
-        (
-            with_rule(r#""enable_label_matchers_for_rules_api":true"#),
-            "enable_label_matchers_for_rules_api: not supported yet; leave it out or set it to `false`",
-        ),
-        (with_rule(r#""targets":"filter""#), "targets: not supported yet; leave it out or set it to `deny`"),
-        (with_rule(r#""remote_read":"rewrite""#), "remote_read: not supported yet; leave it out or set it to `deny`"),
-        (with_rule(r#""ui":"pass""#), "ui: not supported yet; leave it out or set it to `deny`"),
-        (
-            with_rule(r#""danger_passthrough_paths":["/x"]"#),
-            "danger_passthrough_paths: not supported yet; leave it out or empty",
-        ),
-        (
-            with_rule(r#""alertmanager":{"enabled":true}"#),
-            "alertmanager.enabled: not supported yet; leave it out or set it to `false`",
-        ),
-        (
-            with_rule(r#""alertmanager":{"path_prefix":"/am"}"#),
-            "alertmanager.path_prefix: not supported yet; leave it out or set it to `/`",
-        ),
-        (
-            with_rule(r#""alertmanager":{"silence_writes":"allow"}"#),
-            "alertmanager.silence_writes: not supported yet; leave it out or set it to `deny`",
-        ),
-        (
-            with_rule(r#""alertmanager":{"cluster":"am"}"#),
-            "alertmanager.cluster: not supported yet; leave it out or set it to `alertmanager`",
-        ),
-        (with_rule(r#""tenant_header":"THANOS-TENANT""#), "tenant_header: not supported yet; leave it out or empty"),
-        (with_rule(r#""warnings":"scrub""#), "warnings: not supported yet; leave it out or set it to `pass`"),
         (with_rule(r#""explain":true"#), "explain: not supported yet; leave it out or set it to `false`"),
         (with_rule(r#""path_prefix":"/t/{tenant}""#), "path_prefix: a `{name}` is not supported yet; leave it out"),
     ] {
@@ -358,9 +331,42 @@ fn problems_of_the_other_settings_are_named() {
             "ui: must be one of `deny`, `pass`, not `allow`",
         ], Agrees),
         (with_rule(r#""explain":"true","tenant_header":null,"danger_passthrough_paths":"/x""#), &[
+            "explain: must be `true` or `false`, not a string",
             "danger_passthrough_paths: must be a list of strings, not a string; put it in brackets",
             "tenant_header: must be a string, not null",
-            "explain: must be `true` or `false`, not a string",
+        ], Agrees),
+        (with_rule(r#""danger_passthrough_paths":["","/","x","/a/","//a","/a/../b","/a?b","/a%20b","/{x}","/a","/a"]"#), &[
+            "danger_passthrough_paths[0]: must start with `/`, not ``",
+            "danger_passthrough_paths[1]: must not be `/`: name the paths one by one",
+            "danger_passthrough_paths[2]: must start with `/`, not `x`",
+            "danger_passthrough_paths[3]: must not end with a slash: write `/a`",
+            "danger_passthrough_paths[4]: must not hold `//`, `/./` or `/../`: no request that is served has them",
+            "danger_passthrough_paths[5]: must not hold `//`, `/./` or `/../`: no request that is served has them",
+            "danger_passthrough_paths[6]: must not hold `?`: write the path plainly, without a query",
+            "danger_passthrough_paths[7]: must not hold `%`: write the path plainly, without a query",
+            "danger_passthrough_paths[8]: must not hold `{`: write the path plainly, without a query",
+        ], CannotSee),
+        (with_rule(r#""danger_passthrough_paths":["/api/v1/query","/x/api/v1/label/a/values","/api/v1/rules","/api/v1/read","/a/api/v2/silences","/prom/federate"]"#), &[
+            "danger_passthrough_paths[0]: ends like `/api/v1/query`, which is served for tenants only; remove it from the list",
+            "danger_passthrough_paths[1]: ends like `/api/v1/label/<name>/values`, which is served for tenants only; remove it from the list",
+            "danger_passthrough_paths[2]: ends like `/api/v1/rules`, which is served for tenants only; remove it from the list",
+            "danger_passthrough_paths[3]: ends like `/api/v1/read`, which is served for tenants only; remove it from the list",
+            "danger_passthrough_paths[4]: ends like `/api/v2/silences`, which is served for tenants only; remove it from the list",
+            "danger_passthrough_paths[5]: ends like `/federate`, which is served for tenants only; remove it from the list",
+        ], CannotSee),
+        (with_rule(r#""tenant_header":"host""#), &[
+            "tenant_header: `host` belongs to HTTP itself, and the request breaks when it is removed; name a header of your own",
+        ], CannotSee),
+        (r#"{"labels":[{"name":"a","header":"X-A"}],"tenant_header":"x-a"}"#.to_owned(), &[
+            "tenant_header: `x-a` is where a label comes from; name another header",
+        ], CannotSee),
+        (with_rule(r#""alertmanager":{"enabled":1,"path_prefix":"am","silence_writes":"yes","cluster":"","cluster_path_prefix":"/a//","x":1}"#), &[
+            "alertmanager.enabled: must be `true` or `false`, not a number",
+            "alertmanager.path_prefix: must start with `/`, not `am`",
+            "alertmanager.silence_writes: must be one of `deny`, `allow`, not `yes`",
+            "alertmanager.cluster: must not be empty",
+            "alertmanager.cluster_path_prefix: must not hold `//`, `/./` or `/../`: no request that is served has them",
+            "alertmanager.x: unknown setting; known here: `enabled`, `path_prefix`, `silence_writes`, `cluster`, `cluster_path_prefix`",
         ], Agrees),
         (with_rule(r#""promql":{"experimental_functions":1}"#), &["promql.experimental_functions: must be `true` or `false`, not a number"], Agrees),
         (with_rule(r#""promql":{"extra_functions":["xrate()","x-y","","xrate","xrate"]}"#), &[
@@ -404,7 +410,7 @@ fn problems_of_the_other_settings_are_named() {
             "labels[1].name: is needed: the label to enforce",
             "labels[1].header: `a b` is no header name: letters, digits and `-` make one",
             "metadata: must be one of `empty`, `deny`, `danger_pass`, not `x`",
-            "zzz: unknown setting; known here: `limits`, `labels`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `explain`, `hold_response_headers`, `jwt`, `route_metadata_namespace`, `path_prefix`, `metadata`, `promql`, `extra_parameters`",
+            "zzz: unknown setting; known here: `limits`, `labels`, `error_on_replace`, `explain`, `jwt`, `route_metadata_namespace`, `path_prefix`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`",
         ], Agrees),
     ];
     for (text, expected, schema) in cases {

@@ -7,7 +7,7 @@ use prom_label_filter::denial::Denial;
 use prom_label_filter::form::FormError;
 use prom_label_filter::identity::{IdentityCause, IdentityError};
 use prom_label_filter::promql::{self, Dialect, TextLimits};
-use prom_label_filter::route::{Methods, ROUTES};
+use prom_label_filter::route::ROUTES;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -113,10 +113,7 @@ fn the_endpoints_in_the_readme_are_those_that_are_served() {
     let served: Vec<(String, String)> = ROUTES
         .iter()
         .map(|route| {
-            let methods = match route.methods {
-                Methods::Get => "GET",
-                Methods::GetAndPost => "GET, POST",
-            };
+            let methods = route.methods.allow().strip_suffix(", OPTIONS").expect("OPTIONS is served everywhere");
             (route.path.to_owned(), methods.to_owned())
         })
         .collect();
@@ -139,7 +136,8 @@ fn settings(schema: &Value, path: &str, root: &Value, found: &mut BTreeMap<Strin
         }
         return;
     }
-    let default = schema.get("default").map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let plain = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let default = schema.get("default").map(|value| plain(value).unwrap_or_else(|| value.to_string()));
     found.insert(path.to_owned(), default);
     if let Some(items) = schema.get("items").filter(|_| path == "labels") {
         settings(items, "labels[]", root, found);
@@ -193,11 +191,15 @@ fn every_refusal_has_its_row_in_the_readme() {
         Denial::NotServed,
         Denial::Method { allow: "GET" },
         Denial::FormTooLarge { limit: 1 },
-        Denial::ContentType,
+        Denial::ContentType { expected: "x" },
         Denial::ContentEncoding,
         Denial::Host { call: "x" },
         Denial::RouteChanged,
         Denial::Busy,
+        Denial::NoBody,
+        Denial::SilenceId,
+        Denial::NoSuchSilence,
+        Denial::SilenceUnknown,
     ] {
         let row = (denial.status().to_string(), denial.error_type().to_owned());
         assert!(told.contains(&row), "README has no row for {row:?}: {denial}");

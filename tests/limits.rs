@@ -115,7 +115,9 @@ fn outcome(policy: &Policy, ask: &Ask) -> Result<(), Denial> {
     let head = RequestHead::new(&headers, Body::Announced).expect("a head");
     match policy.admit(&head, &Nothing)? {
         Admission::AwaitBody(_, _, pending) => pending.finish(policy, ask.form.as_bytes()).map(drop),
-        other @ (Admission::Answer(_) | Admission::Forward(..)) => panic!("the form is not awaited: {other:?}"),
+        other @ (Admission::Answer(_) | Admission::Forward(..) | Admission::Ask(_)) => {
+            panic!("the form is not awaited: {other:?}")
+        }
     }
 }
 

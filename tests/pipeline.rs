@@ -2,7 +2,8 @@
 //!
 //! Real Envoy has its own tests; these hold every decision in a form that reads as a table.
 
-use prom_label_filter::admission::{Admission, Answer, FORM_TIME};
+use prom_label_filter::admission::{Admission, Answer, FORM_TIME, Finished};
+use prom_label_filter::alertmanager::ownership::Lookup;
 use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
@@ -72,13 +73,24 @@ fn outcome(policy: &Policy, method: &str, target: &str, more: &[(&str, &str)], b
         Ok(Admission::AwaitBody(head, _, pending)) => {
             match pending.finish(policy, body.unwrap_or_default().as_bytes()) {
                 Err(denial) => refusal(denial),
-                Ok(body) => match body.into_inner() {
+                Ok(Finished::Ask(unproven)) => {
+                    format!("{} | asks {}", head_line(&head.into_inner()), asked(unproven.lookup()))
+                }
+                Ok(Finished::Forward(body)) => match body.into_inner() {
                     OutboundBody::Form(form) => format!("{} | {}", head_line(&head.into_inner()), decoded(&form)),
+                    OutboundBody::Silence(text) => format!("{} | {text}", head_line(&head.into_inner())),
+                    OutboundBody::RemoteRead(bytes) => format!("{} | {bytes:?}", head_line(&head.into_inner())),
                     OutboundBody::Empty => format!("{} |", head_line(&head.into_inner())),
                 },
             }
         }
+        Ok(Admission::Ask(unproven)) => format!("asks {}", asked(unproven.lookup())),
     }
+}
+
+/// Where the question goes, whose a silence is.
+fn asked(lookup: &Lookup) -> String {
+    format!("{}{}", lookup.cluster, lookup.path)
 }
 
 fn get(target: &str) -> String {
@@ -236,8 +248,6 @@ fn what_is_not_in_the_table_is_not_served() {
         "/api/v1/label/%ff/values",
         "/api/v1/label/../values",
         "/api/v1/label/a%0a/values",
-        "/api/v1/rules",
-        "/api/v1/alerts",
         "/api/v1/targets",
         "/api/v1/read",
         "/api/v1/write",

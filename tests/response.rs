@@ -1,7 +1,8 @@
 //! Answers that are filtered: the envelope is edited in place, and what cannot be edited does not pass.
 
+use prom_label_filter::config::parse;
 use prom_label_filter::response::{ResponseHead, ResponseHeaders, ResponsePlan};
-use prom_label_filter::route::Endpoint;
+use prom_label_filter::route::{Endpoint, Method};
 use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
 
 fn scope(scope: Scope) -> TenantScope {
@@ -12,8 +13,14 @@ fn fruit() -> TenantScope {
     scope(Scope::Values(LabelValues::new(vec![LabelValue::new("fruit").expect("a value")]).expect("a value")))
 }
 
+/// What happens to the answer to a GET.
+fn plan(endpoint: Endpoint, scope: &TenantScope) -> ResponsePlan {
+    let policy = parse(br#"{"labels":[{"name":"tenant","values":["fruit"]}]}"#).expect("a policy");
+    ResponsePlan::new(&policy, endpoint, Method::Get, scope)
+}
+
 fn filtered(head: ResponseHead, body: &str) -> Option<String> {
-    let ResponsePlan::Filter(filter) = ResponsePlan::new(Endpoint::QueryExemplars, &fruit()) else {
+    let ResponsePlan::Filter(filter) = plan(Endpoint::QueryExemplars, &fruit()) else {
         panic!("exemplars are filtered");
     };
     filter.filter(head, body.as_bytes()).ok().map(|body| String::from_utf8(body).expect("UTF-8"))
@@ -23,8 +30,8 @@ const WARNING: &str = r#"["the upstream reported warnings; they are not shown on
 
 #[test]
 fn only_exemplars_of_a_restricted_tenant_are_filtered() {
-    assert_eq!(ResponsePlan::new(Endpoint::QueryExemplars, &scope(Scope::Unrestricted)), ResponsePlan::Verbatim);
-    assert_eq!(ResponsePlan::new(Endpoint::Query, &fruit()), ResponsePlan::Verbatim);
+    assert_eq!(plan(Endpoint::QueryExemplars, &scope(Scope::Unrestricted)), ResponsePlan::Verbatim);
+    assert_eq!(plan(Endpoint::Query, &fruit()), ResponsePlan::Verbatim);
 }
 
 #[test]
@@ -74,7 +81,7 @@ fn what_is_not_the_envelope_does_not_pass() {
     ] {
         assert_eq!(filtered(ResponseHead::Success, body), None, "{body}");
     }
-    let ResponsePlan::Filter(filter) = ResponsePlan::new(Endpoint::QueryExemplars, &fruit()) else { panic!() };
+    let ResponsePlan::Filter(filter) = plan(Endpoint::QueryExemplars, &fruit()) else { panic!() };
     assert!(filter.filter(ResponseHead::Success, b"{\"a\":\"\xff\"}").is_err());
     let deep = format!(r#"{{"data":[],"x":{}}}"#, "[".repeat(100_000));
     assert_eq!(filtered(ResponseHead::Success, &deep), None);

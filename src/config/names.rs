@@ -3,6 +3,7 @@
 //! Each check takes one text and says what is wrong with it. Must not know where in the configuration it stands.
 
 use super::error::quoted;
+use crate::route;
 use crate::scope::{LabelName, LabelValue};
 
 pub(super) fn label_name(text: &str) -> Result<LabelName, String> {
@@ -67,12 +68,17 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
 
 /// The prefix without a slash at its end; `/` is none.
 pub(super) fn path_prefix(text: &str) -> Result<String, String> {
+    if text.contains(['{', '}']) {
+        return Err("a `{name}` is not supported yet; leave it out".to_owned());
+    }
+    plain_path(text)
+}
+
+/// A path as it is written in a request, without a slash at its end; `/` is empty.
+fn plain_path(text: &str) -> Result<String, String> {
     let trimmed = text.strip_suffix('/').unwrap_or(text);
     if !text.starts_with('/') {
         return Err(format!("must start with `/`, not {}", quoted(text)));
-    }
-    if text.contains(['{', '}']) {
-        return Err("a `{name}` is not supported yet; leave it out".to_owned());
     }
     // RFC 3986, 3.3: pchar, less the percent sign: requests are compared after decoding.
     if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"/-._~!$&'()*+,;=:@".contains(*c)) {
@@ -83,6 +89,31 @@ pub(super) fn path_prefix(text: &str) -> Result<String, String> {
         return Err("must not hold `//`, `/./` or `/../`: no request that is served has them".to_owned());
     }
     Ok(trimmed.to_owned())
+}
+
+/// Headers that mean something to Envoy or to the filter: a tenant in one of them would change where a request goes.
+pub(super) fn tenant_header(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { header_name(text).map(Some) }
+}
+
+/// A path that passes unread.
+// prom-label-proxy: injectproxy/routes.go, NewRoutes (passthroughPaths)
+pub(super) fn passthrough_path(text: &str) -> Result<String, String> {
+    let path = plain_path(text)?;
+    if path.is_empty() {
+        return Err("must not be `/`: name the paths one by one".to_owned());
+    }
+    if path.len() != text.len() {
+        return Err(format!("must not end with a slash: write {}", quoted(&path)));
+    }
+    // Whatever stands in front of a path may be gone where it is read: behind a route that strips a prefix, or in Thanos's
+    // Query Frontend, which looks at the end of a path alone.
+    match route::enforced_end(&path) {
+        Some(enforced) => {
+            Err(format!("ends like `{enforced}`, which is served for tenants only; remove it from the list"))
+        }
+        None => Ok(path),
+    }
 }
 
 /// What the filter writes or answers for itself: lower case, without brackets at the end.

@@ -17,8 +17,24 @@ pub struct Policy {
     pub route_metadata_namespace: String,
     /// What stands in front of `/api/v1` and `/federate`: empty, or `/…` without a slash at the end.
     pub path_prefix: String,
+    /// How `/api/v1/rules` is narrowed.
+    pub rules_api: RulesApi,
     /// What `/api/v1/metadata` answers.
     pub metadata: Metadata,
+    /// Whether `/api/v1/targets` and `/api/v1/targets/metadata` are served.
+    pub targets: Targets,
+    /// Whether `/api/v1/read` is served.
+    pub remote_read: RemoteRead,
+    /// Whether the pages of the web interfaces are served.
+    pub ui: Ui,
+    /// Exact paths that pass unread, without an identity.
+    pub danger_passthrough_paths: BTreeSet<String>,
+    /// Alertmanager's API, where it is served.
+    pub alertmanager: Option<Alertmanager>,
+    /// The header that tells the upstream the values of the first rule, lower case.
+    pub tenant_header: Option<String>,
+    /// What becomes of warnings and errors in answers that are not filtered.
+    pub warnings: Warnings,
     /// Whether the headers of an answer that is filtered wait for its body.
     pub response_headers: ResponseHeaders,
     /// Which PromQL is accepted.
@@ -104,6 +120,93 @@ pub enum Metadata {
     Deny,
     /// The upstream's answer: names and help texts of every tenant's metrics.
     DangerPass,
+}
+
+/// How `/api/v1/rules` is narrowed, beyond what is always done: its answer is filtered by the rules' own labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RulesApi {
+    /// Which rules of others are kept.
+    pub others: RulesOfOthers,
+    /// Whether the upstream is asked for the tenant's rules alone.
+    pub at_source: AtSource,
+}
+
+/// What becomes of a rule that does not carry the tenant's labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RulesOfOthers {
+    /// It is taken out.
+    #[default]
+    Dropped,
+    /// It stays while alerts of the tenant's are active, with those alone (`rules_with_active_alerts`).
+    KeptWithOwnAlerts,
+}
+
+/// Whether rules are narrowed where they are, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtSource {
+    /// The client's selectors go on as they are.
+    #[default]
+    AsAsked,
+    /// The tenant's matchers are put into each selector (`enable_label_matchers_for_rules_api`).
+    Narrowed,
+}
+
+/// Whether targets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// As a path that is not served.
+    Deny,
+    /// Active ones by their labels; dropped ones have none, and are not shown.
+    Filter,
+}
+
+/// Whether a Prometheus may read samples through the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteRead {
+    /// As a path that is not served.
+    Deny,
+    /// The tenant's matchers are put into every query. Right only where the labels are stored: see the README.
+    Rewrite,
+}
+
+/// Whether the pages of Prometheus's and Thanos's web interface are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ui {
+    /// As paths that are not served.
+    Deny,
+    /// Static files and empty shells, to anybody; their data comes through the API.
+    Pass,
+}
+
+/// What becomes of warnings, infos and errors in answers that are not filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warnings {
+    /// They pass.
+    Pass,
+    /// Constant text stands in their place.
+    Scrub,
+}
+
+/// Alertmanager's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alertmanager {
+    /// What stands in front of `/api/v2`: empty, or `/…` without a slash at the end.
+    pub path_prefix: String,
+    /// Whether silences may be written.
+    pub silence_writes: SilenceWrites,
+    /// Envoy's cluster that is asked whose a silence is.
+    pub cluster: String,
+    /// What stands in front of `/api/v2` there.
+    pub cluster_path_prefix: String,
+}
+
+/// Whether silences may be created, changed and ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SilenceWrites {
+    /// They may be read only.
+    Deny,
+    /// One's own may.
+    Allow,
 }
 
 /// When the headers of an answer that is filtered go to the client.

@@ -86,6 +86,11 @@ impl<'v> Section<'v, '_> {
         }
     }
 
+    /// `false` or `true`, and what they stand for.
+    pub(super) fn switch<T>(&mut self, key: &'static str, off: T, on: T) -> T {
+        if self.flag(key, false) { on } else { off }
+    }
+
     /// A whole number from 1 to `most`.
     pub(super) fn count(&mut self, key: &'static str, default: usize, most: &Most) -> usize {
         let Most(most, why) = most;
@@ -214,14 +219,6 @@ impl<'v> Section<'v, '_> {
         }
     }
 
-    /// A word of which only `default` is supported so far.
-    pub(super) fn word_later(&mut self, key: &'static str, default: &str, words: &[&str]) {
-        let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-        if self.word(key, default, &words) != default {
-            self.problem_at(key, format!("not supported yet; leave it out or set it to {}", quoted(default)));
-        }
-    }
-
     /// A word of which none is supported so far.
     pub(super) fn word_not_yet(&mut self, key: &'static str, words: &[&str]) {
         let words: Vec<_> = words.iter().map(|word| (*word, Some(*word))).collect();
@@ -230,24 +227,10 @@ impl<'v> Section<'v, '_> {
         }
     }
 
-    /// A text of which only the default is supported so far; without a default, none.
-    pub(super) fn text_later(&mut self, key: &'static str, default: Option<&str>) {
-        if let Some(text) = self.text(key, |text| Ok(text.to_owned()))
-            && Some(text.as_str()) != default
-        {
-            let also = match default {
-                Some("") => " or empty".to_owned(),
-                Some(default) => format!(" or set it to {}", quoted(default)),
-                None => String::new(),
-            };
-            self.problem_at(key, format!("not supported yet; leave it out{also}"));
-        }
-    }
-
-    /// A list of texts that must stay empty so far.
-    pub(super) fn texts_later(&mut self, key: &'static str) {
-        if !self.set(key, |text| Ok(text.to_owned())).is_empty() {
-            self.problem_at(key, "not supported yet; leave it out or empty");
+    /// A text of which none is supported so far.
+    pub(super) fn text_not_yet(&mut self, key: &'static str) {
+        if self.text(key, |text| Ok(text.to_owned())).is_some() {
+            self.problem_at(key, "not supported yet; leave it out");
         }
     }
 

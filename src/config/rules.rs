@@ -72,11 +72,11 @@ fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
     if syntax == HeaderSyntax::CommaList && !label.has("header") {
         label.problem_at("header_uses_list_syntax", "needs `header`; remove it or name the header");
     }
-    label.text_later("query_param", None);
+    label.text_not_yet("query_param");
     let metadata = label.segments("route_metadata", names::not_empty);
-    label.text_later("path_param", None);
+    label.text_not_yet("path_param");
     label.word_not_yet("peer_certificate", &["uri_san", "dns_san", "subject_cn", "subject_ou", "subject_o"]);
-    label.text_later("pattern", None);
+    label.text_not_yet("pattern");
     if label.has("pattern") && !label.has("peer_certificate") {
         label.problem_at("pattern", "needs `peer_certificate`; remove it");
     }

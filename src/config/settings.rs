@@ -2,8 +2,12 @@
 //!
 //! The contract with operators; `envoy/config.schema.json` says the same to their editors.
 
+use super::error::quoted;
 use super::names;
-use super::policy::{JwtMetadata, Limits, Metadata, Policy, ResponseHeaders};
+use super::policy::{
+    Alertmanager, AtSource, JwtMetadata, Limits, Metadata, Policy, RemoteRead, ResponseHeaders, RulesApi,
+    RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
+};
 use super::raw::{Most, Section};
 use super::rules::rules;
 use crate::promql::{Dialect, Feature, TextLimits};
@@ -13,44 +17,72 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
     let limits = root.section("limits", limits);
     let rules = rules(root, limits.values);
     later(root);
-    let held = root.flag("hold_response_headers", false);
-    Policy {
+    let policy = Policy {
         rules,
         jwt: root.section("jwt", jwt),
         route_metadata_namespace: root
             .text("route_metadata_namespace", names::not_empty)
             .unwrap_or_else(|| "prom-label-filter".to_owned()),
         path_prefix: root.text("path_prefix", names::path_prefix).unwrap_or_default(),
+        rules_api: RulesApi {
+            others: root.switch("rules_with_active_alerts", RulesOfOthers::Dropped, RulesOfOthers::KeptWithOwnAlerts),
+            at_source: root.switch("enable_label_matchers_for_rules_api", AtSource::AsAsked, AtSource::Narrowed),
+        },
         metadata: root.word(
             "metadata",
             Metadata::Empty,
             &[("empty", Metadata::Empty), ("deny", Metadata::Deny), ("danger_pass", Metadata::DangerPass)],
         ),
-        response_headers: if held { ResponseHeaders::Held } else { ResponseHeaders::SentAtOnce },
+        targets: root.word("targets", Targets::Deny, &[("deny", Targets::Deny), ("filter", Targets::Filter)]),
+        remote_read: root.word(
+            "remote_read",
+            RemoteRead::Deny,
+            &[("deny", RemoteRead::Deny), ("rewrite", RemoteRead::Rewrite)],
+        ),
+        ui: root.word("ui", Ui::Deny, &[("deny", Ui::Deny), ("pass", Ui::Pass)]),
+        danger_passthrough_paths: root.set("danger_passthrough_paths", names::passthrough_path),
+        alertmanager: root.section("alertmanager", alertmanager),
+        tenant_header: root.text("tenant_header", names::tenant_header).flatten(),
+        warnings: root.word("warnings", Warnings::Pass, &[("pass", Warnings::Pass), ("scrub", Warnings::Scrub)]),
+        response_headers: root.switch("hold_response_headers", ResponseHeaders::SentAtOnce, ResponseHeaders::Held),
         dialect: root.section("promql", dialect),
         extra_parameters: root.set("extra_parameters", names::parameter),
         limits,
+    };
+    if let Some(header) = &policy.tenant_header
+        && policy.rules.iter().any(|rule| matches!(&rule.source, Source::Header { name, .. } if name == header))
+    {
+        // The upstream may trust it, and so may we: one of the two would be what a client sent.
+        root.problem_at(
+            "tenant_header",
+            format!("{} is where a label comes from; name another header", quoted(header)),
+        );
     }
+    policy
 }
 
 /// Settings that are known and checked, but that nothing obeys yet: only their defaults are taken.
 fn later(root: &mut Section<'_, '_>) {
     root.flag_later("error_on_replace", false);
-    root.flag_later("rules_with_active_alerts", false);
-    root.flag_later("enable_label_matchers_for_rules_api", false);
-    root.word_later("targets", "deny", &["deny", "filter"]);
-    root.word_later("remote_read", "deny", &["deny", "rewrite"]);
-    root.word_later("ui", "deny", &["deny", "pass"]);
-    root.texts_later("danger_passthrough_paths");
-    root.section("alertmanager", |alertmanager| {
-        alertmanager.flag_later("enabled", false);
-        alertmanager.text_later("path_prefix", Some("/"));
-        alertmanager.word_later("silence_writes", "deny", &["deny", "allow"]);
-        alertmanager.text_later("cluster", Some("alertmanager"));
-    });
-    root.text_later("tenant_header", Some(""));
-    root.word_later("warnings", "pass", &["pass", "scrub"]);
     root.flag_later("explain", false);
+}
+
+fn alertmanager(alertmanager: &mut Section<'_, '_>) -> Option<Alertmanager> {
+    let enabled = alertmanager.flag("enabled", false);
+    let path_prefix = alertmanager.text("path_prefix", names::path_prefix).unwrap_or_default();
+    let served = Alertmanager {
+        silence_writes: alertmanager.word(
+            "silence_writes",
+            SilenceWrites::Deny,
+            &[("deny", SilenceWrites::Deny), ("allow", SilenceWrites::Allow)],
+        ),
+        cluster: alertmanager.text("cluster", names::not_empty).unwrap_or_else(|| "alertmanager".to_owned()),
+        cluster_path_prefix: alertmanager
+            .text("cluster_path_prefix", names::path_prefix)
+            .unwrap_or_else(|| path_prefix.clone()),
+        path_prefix,
+    };
+    enabled.then_some(served)
 }
 
 fn jwt(jwt: &mut Section<'_, '_>) -> JwtMetadata {

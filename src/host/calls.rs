@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "the ABI is raw pointers; each block hands over a slice's own pointer and length")]
 
 use proxy_wasm::types::LogLevel;
+use std::time::Duration;
 
 /// A call that the host did not do.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,7 @@ pub(super) enum Map {
     RequestHeaders,
     RequestTrailers,
     ResponseHeaders,
+    CallResponseHeaders,
 }
 
 impl Map {
@@ -25,6 +27,7 @@ impl Map {
             Self::RequestHeaders => 0,
             Self::RequestTrailers => 1,
             Self::ResponseHeaders => 2,
+            Self::CallResponseHeaders => 6,
         }
     }
 }
@@ -34,6 +37,7 @@ impl Map {
 pub(super) enum Buffer {
     RequestBody,
     ResponseBody,
+    CallResponseBody,
     PluginConfiguration,
 }
 
@@ -42,6 +46,7 @@ impl Buffer {
         match self {
             Self::RequestBody => 0,
             Self::ResponseBody => 1,
+            Self::CallResponseBody => 4,
             Self::PluginConfiguration => 7,
         }
     }
@@ -67,6 +72,7 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -220,6 +226,28 @@ pub(super) fn replace_buffer(buffer: Buffer, data: &[u8]) -> Result<(), Failed> 
     // SAFETY: pointer and length are those of `data`, which lives through the call.
     let status = unsafe { proxy_set_buffer_bytes(buffer.code(), 0, everything, data.as_ptr(), data.len()) };
     done("proxy_set_buffer_bytes", status)
+}
+
+/// Sends a GET to one of Envoy's clusters; the context of this stream is told what comes of it.
+pub(super) fn ask(cluster: &str, path: &str, timeout: Duration) -> Result<(), Failed> {
+    let headers = [
+        (":method", "GET"),
+        (":path", path),
+        (":authority", cluster),
+        ("accept", "application/json"),
+        ("accept-encoding", "identity"),
+    ];
+    // The SDK's own call: it remembers which context asked, and fails without a panic.
+    proxy_wasm::hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout)
+        .map(|_| ())
+        .map_err(|_| Failed("proxy_http_call"))
+}
+
+/// Lets a request go on that was paused.
+pub(super) fn resume_request() -> Result<(), Failed> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no memory is handed over.
+    done("proxy_continue_stream", unsafe { proxy_continue_stream(REQUEST) })
 }
 
 /// Answers the client in place of the upstream. `details` is what `%RESPONSE_CODE_DETAILS%` shows.

@@ -5,12 +5,14 @@
 
 use super::calls::{self, Buffer, Failed, Map};
 use super::held::Held;
-use crate::admission::{Admission, Admitted, Answer, PendingBody};
+use crate::admission::{Admission, Admitted, Answer, Finished, PendingBody};
+use crate::alertmanager::ownership::{LOOKUP_TIME, Lookup, Said, Unproven};
 use crate::config::policy::{Policy, ResponseHeaders as WhenSent};
 use crate::denial::{Denial, OURS, ResponseError, error_body};
 use crate::identity::{Credentials, Place, RouteIdentity, route_still_agrees};
 use crate::observe::{Line, LogBudget, loggable};
 use crate::request::{Body, Headers, Only, RequestHead};
+use crate::response::scrub::Scrubber;
 use crate::response::{HIDDEN_ERROR, ResponseFilter, ResponseHead, ResponseHeaders, ResponsePlan};
 use crate::rewrite::{Enforced, OutboundBody, OutboundHead};
 use proxy_wasm::traits::{Context, HttpContext};
@@ -36,10 +38,21 @@ enum Request {
     New,
     /// Its head has gone on at this time, in nanoseconds since 1970; its body is held by Envoy.
     AwaitsBody(Admitted, PendingBody, u64),
+    /// It waits until Alertmanager has said whose a silence is.
+    Asked(Waiting),
     /// All of it has gone on.
     Forwarded(Admitted),
     /// It was answered here, or refused: nothing more of it passes.
     Ended,
+}
+
+/// What waits for Alertmanager.
+#[derive(Debug)]
+enum Waiting {
+    /// All of the request; nothing of it has gone on.
+    Head(Unproven<Box<Admission>>),
+    /// Its body; the head has gone on.
+    Body(Admitted, Unproven<Enforced<OutboundBody>>),
 }
 
 /// How far the upstream's answer has come.
@@ -47,6 +60,8 @@ enum Request {
 enum Reply {
     /// Nothing of it is held.
     Untouched,
+    /// It streams through, less its warnings.
+    Scrubbed(Scrubber),
     /// It is being collected.
     Collected(Box<Collection>),
     /// All of it was given out, or we answered in its place.
@@ -105,7 +120,12 @@ impl Stream {
         trap(&headers);
         let head = RequestHead::new(&headers, body(end_of_stream)).ok_or(Denial::NotServed)?;
         self.path = head.path.to_vec();
-        match policy.admit(&head, &Host)? {
+        let admission = policy.admit(&head, &Host)?;
+        self.carry_out(admission)
+    }
+
+    fn carry_out(&mut self, admission: Admission) -> Result<Action, Denial> {
+        match admission {
             Admission::Answer(answer) => self.answer_here(answer),
             Admission::Forward(head, admitted) => {
                 self.request = Request::Forwarded(admitted);
@@ -114,6 +134,11 @@ impl Stream {
             Admission::AwaitBody(head, admitted, pending) => {
                 self.request = Request::AwaitsBody(admitted, pending, calls::now());
                 Self::forward_head(head)
+            }
+            Admission::Ask(unproven) => {
+                ask(unproven.lookup())?;
+                self.request = Request::Asked(Waiting::Head(unproven));
+                Ok(Action::Pause)
             }
         }
     }
@@ -125,7 +150,7 @@ impl Stream {
             calls::remove_header(Map::RequestHeaders, name)?;
         }
         for (name, value) in head.set {
-            calls::set_header(Map::RequestHeaders, name, value.as_bytes())?;
+            calls::set_header(Map::RequestHeaders, &name, value.as_bytes())?;
         }
         calls::set_header(Map::RequestHeaders, ":path", &head.path)?;
         Ok(Action::Continue)
@@ -134,7 +159,10 @@ impl Stream {
     /// Sends a body on.
     fn forward_body(body: Enforced<OutboundBody>) -> Result<Action, Denial> {
         match body.into_inner() {
-            OutboundBody::Form(form) => calls::replace_buffer(Buffer::RequestBody, form.as_bytes())?,
+            OutboundBody::Form(text) | OutboundBody::Silence(text) => {
+                calls::replace_buffer(Buffer::RequestBody, text.as_bytes())?;
+            }
+            OutboundBody::RemoteRead(bytes) => calls::replace_buffer(Buffer::RequestBody, &bytes)?,
             OutboundBody::Empty => {}
         }
         Ok(Action::Continue)
@@ -148,12 +176,48 @@ impl Stream {
                 pending.in_time(Duration::from_nanos(calls::now().saturating_sub(since)))?;
                 // One byte beyond the limit is enough to see that it is passed.
                 let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
-                let body = pending.finish(&policy, &body)?;
-                self.request = Request::Forwarded(admitted);
-                Self::forward_body(body)
+                match pending.finish(&policy, &body)? {
+                    Finished::Forward(body) => {
+                        self.request = Request::Forwarded(admitted);
+                        Self::forward_body(body)
+                    }
+                    Finished::Ask(unproven) => {
+                        ask(unproven.lookup())?;
+                        self.request = Request::Asked(Waiting::Body(admitted, unproven));
+                        Ok(Action::Pause)
+                    }
+                }
             }
-            Request::Forwarded(_) | Request::New | Request::Ended => Err(Denial::Host { call: "body after its end" }),
+            Request::Asked(_) | Request::Forwarded(_) | Request::New | Request::Ended => {
+                Err(Denial::Host { call: "body after its end" })
+            }
         }
+    }
+
+    /// Carries on with what has waited for Alertmanager's answer.
+    fn answered(&mut self, headers: usize, body: usize) -> Result<(), Denial> {
+        // Without headers there was no answer: a timeout, or no connection.
+        let (mut status, mut text) = (0, Vec::new());
+        if headers > 0 {
+            status = read_headers(&Headers::new(calls::headers(Map::CallResponseHeaders)?)).status;
+            text = calls::buffer(Buffer::CallResponseBody, body.min(LONGEST_SILENCE))?;
+        }
+        let said = Said { status, body: &text };
+        match std::mem::replace(&mut self.request, Request::Ended) {
+            Request::Asked(Waiting::Head(unproven)) => {
+                let admission = unproven.decide(said)?;
+                self.carry_out(*admission)?;
+            }
+            Request::Asked(Waiting::Body(admitted, unproven)) => {
+                let body = unproven.decide(said)?;
+                self.request = Request::Forwarded(admitted);
+                Self::forward_body(body)?;
+            }
+            Request::New | Request::AwaitsBody(..) | Request::Forwarded(_) | Request::Ended => {
+                return Err(Denial::Host { call: "answer to no question" });
+            }
+        }
+        Ok(calls::resume_request()?)
     }
 
     fn more_body(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
@@ -166,6 +230,10 @@ impl Stream {
                 if end_of_stream { self.finish_body() } else { Ok(Action::Pause) }
             }
             Request::Ended => Ok(Action::Pause),
+            // Where headers can wait, an empty end comes while they do.
+            Request::Asked(Waiting::Head(_)) if size == 0 => Ok(Action::Pause),
+            Request::Asked(Waiting::Head(_)) => Err(Denial::BodyOnGet),
+            Request::Asked(Waiting::Body(..)) => Ok(Action::Pause),
             // A body behind a head that ended the request, or before any head: nobody has read it.
             Request::Forwarded(_) | Request::New => Err(Denial::BodyOnGet),
         }
@@ -176,7 +244,7 @@ impl Stream {
         match &self.request {
             // Behind trailers nothing can be put into a body that has not begun, and a head without its form reads all.
             Request::AwaitsBody(_, pending, _)
-                if pending.is_form() && calls::buffer(Buffer::RequestBody, 1)?.is_empty() =>
+                if pending.must_come() && calls::buffer(Buffer::RequestBody, 1)?.is_empty() =>
             {
                 Err(Denial::TrailersWithoutBody)
             }
@@ -186,7 +254,7 @@ impl Stream {
                 Ok(action)
             }
             Request::Ended => Ok(Action::Pause),
-            Request::Forwarded(_) | Request::New => Err(Denial::BodyOnGet),
+            Request::Asked(_) | Request::Forwarded(_) | Request::New => Err(Denial::BodyOnGet),
         }
     }
 
@@ -251,6 +319,13 @@ impl Stream {
 
 const JSON: (&[u8], &[u8]) = (b"content-type", b"application/json");
 
+/// The most bytes of a silence that are looked at; a longer one is nobody's.
+const LONGEST_SILENCE: usize = 1 << 20;
+
+fn ask(lookup: &Lookup) -> Result<(), Denial> {
+    calls::ask(&lookup.cluster, &lookup.path, LOOKUP_TIME).map_err(|_| Denial::SilenceUnknown)
+}
+
 /// Whether a body follows. HTTP/1 says so in its head; a stream of HTTP/2 or later just stays open.
 fn body(end_of_stream: bool) -> Body {
     if end_of_stream {
@@ -290,11 +365,13 @@ impl Stream {
         let admitted = match &self.request {
             // Whatever this answers, it is no form of ours: an upstream that gives up on a form reads what it has, which
             // without a selector is everything.
-            Request::AwaitsBody(_, pending, _) if pending.is_form() && from_upstream() => {
+            Request::AwaitsBody(_, pending, _) if pending.must_come() && from_upstream() => {
                 return Err(Denial::AnsweredBeforeForm);
             }
             Request::AwaitsBody(admitted, _, _) | Request::Forwarded(admitted) => admitted,
-            Request::New | Request::Ended => return Ok(Action::Continue),
+            // The body waits for Alertmanager: whatever this answers, it has not been given it.
+            Request::Asked(_) if from_upstream() => return Err(Denial::AnsweredBeforeForm),
+            Request::New | Request::Asked(_) | Request::Ended => return Ok(Action::Continue),
         };
         if admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default() {
             return Ok(Action::Continue);
@@ -304,10 +381,13 @@ impl Stream {
         if from_upstream && !route_still_agrees(&policy, &admitted.route, &Host) {
             return Err(Denial::RouteChanged);
         }
-        let ResponsePlan::Filter(filter) = &admitted.plan else { return Ok(Action::Continue) };
-        let filter = filter.clone();
+        let (filter, limit) = match &admitted.plan {
+            ResponsePlan::Verbatim => return Ok(Action::Continue),
+            // Nothing of it is held, so it may be of any size.
+            ResponsePlan::Scrub => (None, usize::MAX),
+            ResponsePlan::Filter(filter) => (Some(filter.clone()), policy.limits.response_bytes),
+        };
         let headers = Headers::new(calls::headers(Map::ResponseHeaders)?);
-        let limit = policy.limits.response_bytes;
         let seen = read_headers(&headers);
         // Envoy's own errors pass. A success is filtered wherever it comes from: a cache behind us holds everybody's.
         if !from_upstream && !seen.is_success() {
@@ -315,12 +395,20 @@ impl Stream {
         }
         let head = seen.inspect(limit)?;
         match head {
+            _ if end_of_stream && filter.is_none() => return Ok(Action::Continue),
             ResponseHead::Success if end_of_stream => return Err(Denial::Response(ResponseError::Undecodable)),
             ResponseHead::Failure if end_of_stream => return self.answer_with_status(seen.status),
             ResponseHead::ForeignFailure => return self.answer_with_status(seen.status),
             ResponseHead::NoContent if end_of_stream => return Ok(Action::Continue),
             ResponseHead::Success | ResponseHead::Failure | ResponseHead::NoContent => {}
         }
+        for name in OF_THE_WHOLE_BODY.iter().filter(|name| headers.contains(name)) {
+            calls::remove_header(Map::ResponseHeaders, name)?;
+        }
+        let Some(filter) = filter else {
+            self.answer = Reply::Scrubbed(Scrubber::default());
+            return Ok(Action::Continue);
+        };
         let mut held = Held::default();
         // `inspect` has compared the length with the limit, so it is a `usize`.
         let announced = seen.content_length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
@@ -328,9 +416,6 @@ impl Stream {
         let mut body = Vec::new();
         body.try_reserve_exact(announced).map_err(|_| Denial::Busy)?;
         self.answer = Reply::Collected(Box::new(Collection { filter, head, body, held, refused: None }));
-        for name in OF_THE_WHOLE_BODY.iter().filter(|name| headers.contains(name)) {
-            calls::remove_header(Map::ResponseHeaders, name)?;
-        }
         Ok(match policy.response_headers {
             WhenSent::SentAtOnce => Action::Continue,
             WhenSent::Held => Action::Pause,
@@ -348,8 +433,19 @@ impl Stream {
     /// Takes a chunk of an answer into our own memory. Envoy's buffer would end the stream, or itself, over its limit.
     fn collect(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
         let policy = self.policy()?;
-        // Untouched answers stream through; behind an ended one only our own answer still comes by.
-        let Reply::Collected(collection) = &mut self.answer else { return Ok(Action::Continue) };
+        let collection = match &mut self.answer {
+            Reply::Collected(collection) => collection,
+            Reply::Scrubbed(scrubber) => {
+                let mut out = scrubber.push(&calls::buffer(Buffer::ResponseBody, size)?);
+                if end_of_stream {
+                    out.extend(std::mem::take(scrubber).finish());
+                }
+                calls::replace_buffer(Buffer::ResponseBody, &out)?;
+                return Ok(Action::Continue);
+            }
+            // Untouched answers stream through; behind an ended one only our own answer still comes by.
+            Reply::Untouched | Reply::Ended => return Ok(Action::Continue),
+        };
         collection.take(size, &policy)?;
         match (end_of_stream, policy.response_headers) {
             (false, WhenSent::SentAtOnce) => {
@@ -455,7 +551,13 @@ fn read_headers(headers: &Headers) -> ResponseHeaders<'_> {
 
 // === Envoy's calls ===
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_http_call_response(&mut self, _: u32, headers: usize, body: usize, _: usize) {
+        if let Err(denial) = self.answered(headers, body) {
+            self.refuse(&denial);
+        }
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
@@ -484,7 +586,8 @@ impl HttpContext for Stream {
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         match &self.answer {
-            Reply::Untouched | Reply::Ended => Action::Continue,
+            // What is held back of a scrubbed answer is no whole member.
+            Reply::Untouched | Reply::Scrubbed(_) | Reply::Ended => Action::Continue,
             // With trailers the body's end is never announced. Headers that have gone stay without a body, because a body
             // can no longer be put in; headers that wait get theirs.
             Reply::Collected(_) => match self.policy().map(|policy| policy.response_headers) {

@@ -36,6 +36,12 @@ impl Matchers {
         Self { plain: text(plain), unechoed: text(unechoed) }
     }
 
+    /// No matchers: what is asked goes on as it is, checked and written anew.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { plain: String::new(), unechoed: String::new() }
+    }
+
     /// Whether there is nothing to put in.
     #[must_use]
     pub fn is_empty(&self) -> bool {

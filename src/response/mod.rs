@@ -2,13 +2,19 @@
 //!
 //! Owns which answers those are and how their JSON is edited. Must not know the host, nor look at a URL again.
 
+mod alerts;
 pub mod envelope;
 pub mod exemplars;
 mod json;
 mod labels;
+mod rules;
+pub mod scrub;
+mod silences;
+mod targets;
 
+use crate::config::policy::{Policy, RulesOfOthers, Warnings};
 use crate::denial::{Denial, ResponseError};
-use crate::route::Endpoint;
+use crate::route::{Endpoint, Method};
 use crate::scope::TenantScope;
 
 /// What happens to the answer to a request.
@@ -16,6 +22,8 @@ use crate::scope::TenantScope;
 pub enum ResponsePlan {
     /// It streams through untouched: what was asked for is the tenant's alone.
     Verbatim,
+    /// It streams through, less its warnings and errors, which name stores.
+    Scrub,
     /// It is held, filtered and sent.
     Filter(ResponseFilter),
 }
@@ -27,34 +35,77 @@ pub struct ResponseFilter {
     entries: Entries,
 }
 
-/// What the answer's `data` holds.
+/// What the answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entries {
     /// Of `/api/v1/query_exemplars`.
     Exemplars,
+    /// Of `/api/v1/rules`.
+    Rules(RulesOfOthers),
+    /// Of `/api/v1/alerts`.
+    Alerts,
+    /// Of `/api/v1/targets`.
+    Targets,
+    /// Of Alertmanager.
+    Silences,
+    /// A single one.
+    Silence,
 }
 
 impl ResponsePlan {
-    /// The plan for an endpoint's answer to a tenant. Nothing is filtered for whom nothing is restricted.
+    /// The plan for an endpoint's answer to a tenant. Nothing is hidden from whom nothing is restricted.
     #[must_use]
-    pub fn new(endpoint: Endpoint, scope: &TenantScope) -> Self {
+    pub fn new(policy: &Policy, endpoint: Endpoint, method: Method, scope: &TenantScope) -> Self {
+        if scope.is_unrestricted() {
+            return Self::Verbatim;
+        }
+        let filter = |entries| Self::Filter(ResponseFilter { scope: scope.clone(), entries });
         match endpoint {
             // Some stores drop the matchers on their external labels and answer with everybody's exemplars.
-            Endpoint::QueryExemplars if !scope.is_unrestricted() => {
-                Self::Filter(ResponseFilter { scope: scope.clone(), entries: Entries::Exemplars })
-            }
-            Endpoint::QueryExemplars
-            | Endpoint::Query
+            Endpoint::QueryExemplars => filter(Entries::Exemplars),
+            Endpoint::Rules => filter(Entries::Rules(policy.rules_api.others)),
+            Endpoint::Alerts => filter(Entries::Alerts),
+            Endpoint::Targets => filter(Entries::Targets),
+            Endpoint::Silences if method == Method::Get => filter(Entries::Silences),
+            Endpoint::Silence if method == Method::Get => filter(Entries::Silence),
+            Endpoint::Query
             | Endpoint::QueryRange
             | Endpoint::Series
             | Endpoint::Labels
             | Endpoint::LabelValues
-            | Endpoint::Federate
             | Endpoint::FormatQuery
             | Endpoint::ParseQuery
             | Endpoint::Metadata
             | Endpoint::BuildInfo
-            | Endpoint::Features => Self::Verbatim,
+            | Endpoint::Features
+            | Endpoint::TargetsMetadata
+            | Endpoint::Search
+                if policy.warnings == Warnings::Scrub =>
+            {
+                Self::Scrub
+            }
+            Endpoint::Query
+            | Endpoint::QueryRange
+            | Endpoint::Series
+            | Endpoint::Labels
+            | Endpoint::LabelValues
+            | Endpoint::FormatQuery
+            | Endpoint::ParseQuery
+            | Endpoint::Metadata
+            | Endpoint::BuildInfo
+            | Endpoint::Features
+            | Endpoint::TargetsMetadata
+            | Endpoint::Search
+            | Endpoint::Federate
+            | Endpoint::OpenApi
+            | Endpoint::RemoteRead
+            | Endpoint::NothingForPages
+            | Endpoint::AlertmanagerAlerts
+            | Endpoint::Silences
+            | Endpoint::Silence
+            | Endpoint::Page
+            | Endpoint::Ready
+            | Endpoint::Passthrough => Self::Verbatim,
         }
     }
 }
@@ -130,17 +181,35 @@ impl ResponseFilter {
             return Ok(Vec::new());
         }
         let text = std::str::from_utf8(body).map_err(|_| ResponseError::Undecodable)?;
-        let filtered = match (head, self.entries) {
-            (ResponseHead::Success, Entries::Exemplars) => {
-                envelope::edit(text, |data| exemplars::filter(data, &self.scope))
-            }
-            // An error has no data; if it had, it would be everybody's.
-            (ResponseHead::Failure, Entries::Exemplars) => {
-                envelope::edit(text, |_| Some(json::Edit::Replace("null".to_owned())))
-            }
-            (ResponseHead::ForeignFailure | ResponseHead::NoContent, Entries::Exemplars) => None,
+        let filtered = match head {
+            ResponseHead::Success => self.success(text),
+            ResponseHead::Failure => self.failure(text),
+            ResponseHead::ForeignFailure | ResponseHead::NoContent => None,
         };
         filtered.map(String::into_bytes).ok_or(ResponseError::Undecodable)
+    }
+
+    fn success(&self, text: &str) -> Option<String> {
+        let scope = &self.scope;
+        match self.entries {
+            Entries::Exemplars => envelope::edit(text, |data| exemplars::filter(data, scope)),
+            Entries::Rules(others) => envelope::edit(text, |data| rules::filter(data, scope, others)),
+            Entries::Alerts => envelope::edit(text, |data| alerts::filter(data, scope)),
+            Entries::Targets => envelope::edit(text, |data| targets::filter(data, scope)),
+            Entries::Silences => silences::filter_list(text, scope),
+            Entries::Silence => silences::filter_one(text, scope),
+        }
+    }
+
+    fn failure(&self, text: &str) -> Option<String> {
+        match self.entries {
+            // An error has no data; if it had, it would be everybody's.
+            Entries::Exemplars | Entries::Rules(_) | Entries::Alerts | Entries::Targets => {
+                envelope::edit(text, |_| Some(json::Edit::Replace("null".to_owned())))
+            }
+            // Alertmanager: api/v2, errors are texts.
+            Entries::Silences | Entries::Silence => Some(format!("\"{HIDDEN_ERROR}\"")),
+        }
     }
 }
 

@@ -138,19 +138,7 @@ fn settings_that_mean_nothing_are_refused_each_by_its_place() {
 fn settings_that_are_not_supported_yet_say_so() {
     let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
     let mut configuration = by_header();
-    let settings = json!({
-        "ui": "pass",
-        "remote_read": "rewrite",
-        "targets": "filter",
-        "rules_with_active_alerts": true,
-        "enable_label_matchers_for_rules_api": true,
-        "error_on_replace": true,
-        "explain": true,
-        "warnings": "scrub",
-        "tenant_header": "THANOS-TENANT",
-        "danger_passthrough_paths": ["/-/healthy"],
-        "alertmanager": {"enabled": true},
-    });
+    let settings = json!({"error_on_replace": true, "explain": true});
     let settings = settings.as_object().expect("settings");
     for (key, value) in settings {
         configuration[key] = value.clone();

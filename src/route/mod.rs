@@ -1,0 +1,309 @@
+//! Which endpoint a request is for: the table of everything that is served, and deny by default.
+//!
+//! Owns paths, methods and the parameters that each endpoint reads. Must not know tenants.
+
+mod path;
+mod table;
+
+pub use table::{COMMON, PAGES, ROUTES};
+
+use crate::config::policy::{Metadata, Policy, RemoteRead, SilenceWrites, Targets, Ui};
+
+/// What is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/api/v1/query`
+    Query,
+    /// `/api/v1/query_range`
+    QueryRange,
+    /// `/api/v1/query_exemplars`
+    QueryExemplars,
+    /// `/api/v1/series`
+    Series,
+    /// `/api/v1/labels`
+    Labels,
+    /// `/api/v1/label/<name>/values`
+    LabelValues,
+    /// `/federate`
+    Federate,
+    /// `/api/v1/format_query`: works on the text alone
+    FormatQuery,
+    /// `/api/v1/parse_query`: works on the text alone
+    ParseQuery,
+    /// `/api/v1/metadata`
+    Metadata,
+    /// `/api/v1/status/buildinfo`
+    BuildInfo,
+    /// `/api/v1/features`
+    Features,
+    /// `/api/v1/openapi.yaml`
+    OpenApi,
+    /// `/api/v1/rules`
+    Rules,
+    /// `/api/v1/alerts`
+    Alerts,
+    /// `/api/v1/targets`
+    Targets,
+    /// `/api/v1/targets/metadata`
+    TargetsMetadata,
+    /// `/api/v1/search/…`
+    Search,
+    /// `/api/v1/read`
+    RemoteRead,
+    /// What pages ask for, and no tenant is told.
+    NothingForPages,
+    /// Alertmanager's alerts, and the groups they are in.
+    AlertmanagerAlerts,
+    /// Alertmanager's silences.
+    Silences,
+    /// One silence.
+    Silence,
+    /// A page of a web interface, or a file that it needs.
+    Page,
+    /// `/-/ready`
+    Ready,
+    /// A path that the operator lets through unread.
+    Passthrough,
+}
+
+/// The methods of an endpoint, as the upstream has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// GET only.
+    Get,
+    /// GET, and HEAD as for any file.
+    GetAndHead,
+    /// GET, and POST with a body.
+    GetAndPost,
+    /// GET and DELETE.
+    GetAndDelete,
+    /// POST only.
+    Post,
+}
+
+impl Methods {
+    /// The value of an `allow` header.
+    #[must_use]
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Get => "GET, OPTIONS",
+            Self::GetAndHead => "GET, HEAD, OPTIONS",
+            Self::GetAndPost => "GET, POST, OPTIONS",
+            Self::GetAndDelete => "GET, DELETE, OPTIONS",
+            Self::Post => "POST, OPTIONS",
+        }
+    }
+
+    /// Which of these methods `method` is; `None` when it is none of them.
+    #[must_use]
+    pub fn find(self, method: &[u8]) -> Option<Method> {
+        match (method, self) {
+            (b"GET", Self::Get | Self::GetAndHead | Self::GetAndPost | Self::GetAndDelete) => Some(Method::Get),
+            (b"HEAD", Self::GetAndHead) => Some(Method::Head),
+            (b"POST", Self::GetAndPost | Self::Post) => Some(Method::Post),
+            (b"DELETE", Self::GetAndDelete) => Some(Method::Delete),
+            (b"OPTIONS", _) => Some(Method::Options),
+            (_, Self::Get | Self::GetAndHead | Self::GetAndPost | Self::GetAndDelete | Self::Post) => None,
+        }
+    }
+}
+
+/// What a request asks of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Parameters stand in the URL.
+    Get,
+    /// As GET, without the answer's body.
+    Head,
+    /// Parameters stand in the URL, in the body, or in both.
+    Post,
+    /// Ends what the path names.
+    Delete,
+    /// Answered here.
+    Options,
+}
+
+/// What the body of a POST is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Parameters.
+    Form,
+    /// A `prometheus.ReadRequest`, compressed.
+    RemoteRead,
+    /// A silence in JSON.
+    Silence,
+}
+
+/// What stands in front of a row's path, and who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Behind `path_prefix`, for tenants.
+    Api,
+    /// Behind `alertmanager.path_prefix`, for tenants.
+    Alertmanager,
+    /// For everybody, tenants or not: nothing there is anybody's.
+    Open,
+}
+
+/// What a parameter holds, which decides what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A PromQL expression that reads series: every selector is narrowed. At most one.
+    Expression,
+    /// A series selector: narrowed. Any number.
+    Selector,
+    /// A selector as `/federate` takes it: it may select everything there is, and without a matcher selects nothing.
+    AnySelector,
+    /// A PromQL expression that the endpoint only looks at as text: reads nothing, passes. At most one.
+    PureText,
+    /// A selector of targets: it may select everything there is, and does so when it is empty. At most one.
+    TargetSelector,
+    /// A single value without tenant data. At most one.
+    Scalar,
+    /// Values without tenant data, which narrow further. Any number.
+    List,
+    /// Names of labels that the upstream removes from its answer: enforced ones are taken out. Any number.
+    RemovedLabels,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Route {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What stands in front of its path.
+    pub place: Place,
+    /// The path behind the prefix; `<name>` stands for one segment.
+    pub path: &'static str,
+    /// Its methods.
+    pub methods: Methods,
+    /// What a POST carries.
+    pub payload: Payload,
+    /// The parameters that pass, beyond those that `common` lets in; all others are removed.
+    pub parameters: &'static [(&'static str, ParameterKind)],
+    /// Whether the parameters of [`COMMON`] pass too.
+    pub common: Common,
+    /// Whether a bare matcher is put in where no selector came.
+    pub without_selector: WithoutSelector,
+    /// What Alertmanager is asked to narrow by.
+    pub filters: Filters,
+}
+
+/// Whether an endpoint reads the parameters of [`COMMON`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Common {
+    /// It does.
+    Read,
+    /// It does not, so they are removed.
+    NotRead,
+}
+
+/// What an endpoint with optional selectors does without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutSelector {
+    /// It reads everything: the tenant's bare matcher is put in, as this parameter.
+    ReadsEverything(&'static str),
+    /// It reads nothing, or takes no selectors.
+    ReadsNothing,
+}
+
+impl Route {
+    /// The parameter `name` and what it holds; `None` when the endpoint does not read it.
+    #[must_use]
+    pub fn parameter(&self, name: &[u8]) -> Option<(&'static str, ParameterKind)> {
+        let common: &'static [_] = match self.common {
+            Common::Read => COMMON,
+            Common::NotRead => &[],
+        };
+        self.parameters.iter().chain(common).find(|(n, _)| n.as_bytes() == name).copied()
+    }
+
+    /// The parameter that holds the expression without which the endpoint has nothing to do.
+    #[must_use]
+    pub fn expression(&self) -> Option<&'static str> {
+        self.parameters.iter().find(|(_, kind)| *kind == ParameterKind::Expression).map(|(name, _)| *name)
+    }
+
+    /// The methods that are served under `policy`.
+    #[must_use]
+    pub fn methods(&self, policy: &Policy) -> Methods {
+        let read_only = matches!(self.endpoint, Endpoint::Silences | Endpoint::Silence)
+            && policy.alertmanager.as_ref().is_none_or(|served| served.silence_writes == SilenceWrites::Deny);
+        if read_only { Methods::Get } else { self.methods }
+    }
+
+    /// Whether the endpoint is switched on.
+    fn is_served(&self, policy: &Policy) -> bool {
+        match self.endpoint {
+            Endpoint::Metadata => policy.metadata != Metadata::Deny,
+            Endpoint::Targets | Endpoint::TargetsMetadata => policy.targets == Targets::Filter,
+            Endpoint::RemoteRead => policy.remote_read == RemoteRead::Rewrite,
+            Endpoint::NothingForPages | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
+            Endpoint::AlertmanagerAlerts | Endpoint::Silences | Endpoint::Silence => policy.alertmanager.is_some(),
+            Endpoint::Query
+            | Endpoint::QueryRange
+            | Endpoint::QueryExemplars
+            | Endpoint::Series
+            | Endpoint::Labels
+            | Endpoint::LabelValues
+            | Endpoint::Federate
+            | Endpoint::FormatQuery
+            | Endpoint::ParseQuery
+            | Endpoint::BuildInfo
+            | Endpoint::Features
+            | Endpoint::OpenApi
+            | Endpoint::Rules
+            | Endpoint::Alerts
+            | Endpoint::Search
+            | Endpoint::Passthrough => true,
+        }
+    }
+}
+
+/// The `filter` parameters that are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filters {
+    /// None.
+    None,
+    /// One a rule: alerts are compared with it.
+    Alerts,
+    /// One for each rule with one value: of silences come those that have the very same matcher, so of several values none
+    /// would. The filter of the answer finds the tenant's.
+    Silences,
+}
+
+/// The row for `path` as it was sent; `None` when it is not served.
+#[must_use]
+pub fn find(path: &[u8], policy: &Policy) -> Option<&'static Route> {
+    let path = path::canonical(path)?;
+    let in_api = path.strip_prefix(policy.path_prefix.as_str());
+    let in_alertmanager =
+        policy.alertmanager.as_ref().and_then(|served| path.strip_prefix(served.path_prefix.as_str()));
+    let row = ROUTES.iter().find(|route| {
+        let path = match route.place {
+            Place::Api => in_api,
+            Place::Alertmanager => in_alertmanager,
+            Place::Open => None,
+        };
+        path.is_some_and(|path| path::matches(route.path, path))
+    });
+    let row = row.or_else(|| {
+        if policy.danger_passthrough_paths.contains(&path) {
+            return Some(&table::PASSTHROUGH);
+        }
+        let path = in_api?;
+        if path == table::READY.path {
+            return Some(&table::READY);
+        }
+        PAGES.iter().any(|page| path::matches(page, path)).then_some(&table::PAGE)
+    })?;
+    row.is_served(policy).then_some(row)
+}
+
+/// The row whose path `path`, or an end of it, is.
+#[must_use]
+pub fn enforced_end(path: &str) -> Option<&'static str> {
+    let ends = path.match_indices('/').filter_map(|(start, _)| path.get(start..));
+    let row = |end| ROUTES.iter().find(|route| path::matches(route.path, end));
+    ends.into_iter().find_map(row).map(|route| route.path)
+}
