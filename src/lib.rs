@@ -19,7 +19,8 @@
 //! | [`denial`] | every refusal, its status and its words |
 //! | [`observe`] | what an operator sees |
 //!
-//! All of them are pure: no clock, no host, no global state. `host`, the proxy-wasm code, exists for wasm32 only.
+//! All of them are pure: no clock, no host, no global state. Two read what others decode: [`value`] is a tree of JSON,
+//! [`protobuf`] a wire format. `host`, the proxy-wasm code, exists for wasm32 only.
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod admission;
@@ -31,6 +32,7 @@ mod host;
 pub mod identity;
 pub mod observe;
 pub mod promql;
+pub mod protobuf;
 pub mod request;
 pub mod response;
 pub mod rewrite;
@@ -43,4 +45,4 @@ pub mod value;
 extern crate self as prom_label_filter;
 #[cfg(test)]
 #[path = "../tests/support/protobuf.rs"]
-mod protobuf;
+mod protobuf_writer;
