@@ -14,6 +14,7 @@
 //! | [`admission`] | the order of decisions |
 //! | [`form`] | parameters of URL and form, read once and written once |
 //! | [`promql`] | expressions and selectors, written again with the tenant's matchers |
+//! | [`remote_read`] | remote reads, with the tenant's matchers in every query |
 //! | [`rewrite`] | what goes upstream: the only maker of [`Enforced`](rewrite::Enforced) |
 //! | [`response`] | answers that the upstream cannot narrow, filtered |
 //! | [`denial`] | every refusal, its status and its words |
@@ -33,6 +34,7 @@ pub mod identity;
 pub mod observe;
 pub mod promql;
 pub mod protobuf;
+pub mod remote_read;
 pub mod request;
 pub mod response;
 pub mod rewrite;

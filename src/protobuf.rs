@@ -92,3 +92,63 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 }
+
+/// Writes an integer in base 128.
+pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            return out.push(low);
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// Writes a field that has a length: a text or a message.
+pub(crate) fn push_bytes(out: &mut Vec<u8>, number: u64, content: &[u8]) {
+    push_head(out, number, content.len());
+    out.extend_from_slice(content);
+}
+
+/// Writes what stands before the content of a field that has a length.
+pub(crate) fn push_head(out: &mut Vec<u8>, number: u64, length: usize) {
+    push_varint(out, number << 3 | 2);
+    // No memory has more bytes than 64 bits can count.
+    push_varint(out, u64::try_from(length).unwrap_or(u64::MAX));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_is_read_as_it_was_written_and_in_no_other_way() {
+        let around = |power: u32| [(1_u64 << power) - 1, 1 << power, (1 << power) + 1];
+        for value in (0..64).flat_map(around).chain([u64::MAX]) {
+            let mut bytes = Vec::new();
+            push_varint(&mut bytes, value);
+            assert_eq!(Fields(&bytes).varint(), Ok(value));
+            let length = bytes.len();
+            for cut in 0..length {
+                assert_eq!(Fields(&bytes[..cut]).varint(), Err(Malformed), "{value} cut at {cut}");
+            }
+            bytes[length - 1] |= 0x80;
+            bytes.push(0);
+            assert_eq!(Fields(&bytes).varint(), Err(Malformed), "{value}, overlong");
+        }
+    }
+
+    #[test]
+    fn a_field_is_read_as_it_was_written() {
+        for (number, length) in [(1, 0), (15, 127), (16, 128), ((1 << 29) - 1, 70_000)] {
+            let (mut bytes, content) = (Vec::new(), vec![b'x'; length]);
+            push_bytes(&mut bytes, number, &content);
+            let mut fields = Fields(&bytes);
+            assert!(
+                matches!(fields.next(), Ok(Some((found, Field::Bytes(text)))) if found == number && text == content)
+            );
+            assert!(matches!(fields.next(), Ok(None)));
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The tenant's matchers as text, and how strings are read and written.
 //!
 //! Owns quoting: Go's string literals both ways, and RE2's special characters. Must not know where in a query a matcher
-//! goes.
+//! goes. What a matcher compares with is [`Comparison`], which remote reads write in their own way.
 
 use std::borrow::Cow;
 
@@ -24,8 +24,8 @@ impl Matchers {
     pub fn new(scope: &TenantScope) -> Self {
         let (mut plain, mut unechoed) = (Vec::new(), Vec::new());
         for (name, values) in scope.restrictions() {
-            push_matcher(&mut plain, name, values, values.as_slice().len() > 1);
-            push_matcher(&mut unechoed, name, values, true);
+            push_matcher(&mut plain, name, &Comparison::new(values));
+            push_matcher(&mut unechoed, name, &Comparison::pattern(values));
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Self { plain: text(plain), unechoed: text(unechoed) }
@@ -48,7 +48,36 @@ impl Matchers {
     }
 }
 
-fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pattern: bool) {
+/// What a label is compared with: one text, or a pattern that its whole value must match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison<'a> {
+    Equal(&'a str),
+    Pattern(String),
+}
+
+impl<'a> Comparison<'a> {
+    /// One value is compared, several are a pattern.
+    pub(crate) fn new(values: &'a LabelValues) -> Self {
+        match values.as_slice() {
+            [value] => Self::Equal(value.as_str()),
+            _ => Self::pattern(values),
+        }
+    }
+
+    /// The values as alternatives, a single one too.
+    fn pattern(values: &LabelValues) -> Self {
+        let mut text = String::new();
+        for (place, value) in values.as_slice().iter().enumerate() {
+            if place > 0 {
+                text.push('|');
+            }
+            push_literal_pattern(&mut text, value.as_str());
+        }
+        Self::Pattern(text)
+    }
+}
+
+fn push_matcher(out: &mut Vec<u8>, name: &LabelName, comparison: &Comparison<'_>) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -57,18 +86,11 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pa
     } else {
         push_quoted(out, name.as_str().as_bytes());
     }
-    let mut text = String::new();
-    for (place, value) in values.as_slice().iter().enumerate() {
-        if place > 0 {
-            text.push('|');
-        }
-        if as_pattern {
-            push_literal_pattern(&mut text, value.as_str());
-        } else {
-            text.push_str(value.as_str());
-        }
-    }
-    out.extend_from_slice(if as_pattern { b"=~" } else { b"=" });
+    let (operator, text) = match comparison {
+        Comparison::Equal(text) => ("=", *text),
+        Comparison::Pattern(text) => ("=~", text.as_str()),
+    };
+    out.extend_from_slice(operator.as_bytes());
     push_quoted(out, text.as_bytes());
 }
 
