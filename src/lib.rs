@@ -14,12 +14,14 @@
 //! | [`admission`] | the order of decisions |
 //! | [`form`] | parameters of URL and form, read once and written once |
 //! | [`promql`] | expressions and selectors, written again with the tenant's matchers |
+//! | [`remote_read`] | remote reads, with the tenant's matchers in every query |
 //! | [`rewrite`] | what goes upstream: the only maker of [`Enforced`](rewrite::Enforced) |
 //! | [`response`] | answers that the upstream cannot narrow, filtered |
 //! | [`denial`] | every refusal, its status and its words |
 //! | [`observe`] | what an operator sees |
 //!
-//! All of them are pure: no clock, no host, no global state. `host`, the proxy-wasm code, exists for wasm32 only.
+//! All of them are pure: no clock, no host, no global state. Two read what others decode: [`value`] is a tree of JSON,
+//! [`protobuf`] a wire format. `host`, the proxy-wasm code, exists for wasm32 only.
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod admission;
@@ -32,6 +34,7 @@ mod host;
 pub mod identity;
 pub mod observe;
 pub mod promql;
+pub mod protobuf;
 pub mod remote_read;
 pub mod request;
 pub mod response;
@@ -45,4 +48,4 @@ pub mod value;
 extern crate self as prom_label_filter;
 #[cfg(test)]
 #[path = "../tests/support/protobuf.rs"]
-mod protobuf;
+mod protobuf_writer;

@@ -20,5 +20,6 @@ mod patterns;
 mod pipeline;
 mod promql;
 mod promql_corpus;
+mod remote_read;
 mod response;
 mod support;

@@ -1,7 +1,7 @@
 use super::policy::{HeaderSyntax, Limits, Metadata, ResponseHeaders, Source, Unmapped};
 use super::*;
 use crate::promql::{Dialect, Feature, TextLimits};
-use crate::protobuf::{entry, structure, value as encoded};
+use crate::protobuf_writer::{entry, structure, value as encoded};
 
 const SMALLEST: &str = r#"{"labels":[{"name":"tenant","jwt_claim":"tenant"}]}"#;
 

@@ -1,27 +1,15 @@
 //! Reads protobuf's `google.protobuf.Struct`, and Envoy's `Metadata`, which maps namespaces to such structs.
 //!
-//! Owns the wire format: no input makes it panic, recurse deeper than [`MAX_DEPTH`], or visit a byte more often than it
-//! is nested. Whatever no serialiser writes is [`Malformed`] (overlong integers, groups, one field or two alternatives
-//! given twice), because two readers could understand it differently. Unknown fields are skipped, as protobuf demands.
-//! Of repeated keys in a map the last one counts, on every level. Must not know what the values mean.
+//! No input makes it panic, recurse deeper than [`MAX_DEPTH`], or visit a byte more often than it is nested. Whatever no
+//! serialiser writes is [`Malformed`] (here: one field or two alternatives given twice), because two readers could
+//! understand it differently. Unknown fields are skipped, as protobuf demands. Of repeated keys in a map the last one
+//! counts, on every level. Must not know what the values mean.
 
+use crate::protobuf::{Field, Fields, Malformed};
 use crate::value::Value;
-use std::fmt;
 
 /// Structs and lists inside each other; a value deeper than this is malformed.
 pub const MAX_DEPTH: usize = 64;
-
-/// The bytes are not what their protobuf type says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a well-formed protobuf struct")
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The object that a serialised `google.protobuf.Struct` holds. Repeated keys stay: [`Value::get`] takes the last.
 ///
@@ -154,79 +142,6 @@ fn list(bytes: &[u8], depth: usize) -> Result<Value, Malformed> {
 
 fn string(bytes: &[u8]) -> Result<String, Malformed> {
     str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed)
-}
-
-/// The content of one field, by its wire type.
-enum Field<'a> {
-    Varint(u64),
-    Fixed64([u8; 8]),
-    Bytes(&'a [u8]),
-    Fixed32,
-}
-
-impl<'a> Field<'a> {
-    fn message(self) -> Result<&'a [u8], Malformed> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::Varint(_) | Self::Fixed64(_) | Self::Fixed32 => Err(Malformed),
-        }
-    }
-}
-
-/// The fields of one message that are still to be read.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, Malformed> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let tag = self.varint()?;
-        let number = tag >> 3;
-        if !(1..1 << 29).contains(&number) {
-            return Err(Malformed);
-        }
-        let field = match tag & 7 {
-            0 => Field::Varint(self.varint()?),
-            1 => Field::Fixed64(self.bytes(8)?.try_into().map_err(|_| Malformed)?),
-            2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
-                Field::Bytes(self.bytes(length)?)
-            }
-            5 => {
-                self.bytes(4)?;
-                Field::Fixed32
-            }
-            // 3 and 4 are groups, which these messages never had; 6 and 7 do not exist.
-            _ => return Err(Malformed),
-        };
-        Ok(Some((number, field)))
-    }
-
-    /// An integer in base 128, lowest digit first; the shortest writing alone.
-    fn varint(&mut self) -> Result<u64, Malformed> {
-        let mut value = 0_u64;
-        for shift in (0..64_u32).step_by(7) {
-            let (&byte, rest) = self.0.split_first().ok_or(Malformed)?;
-            self.0 = rest;
-            let digit = u64::from(byte & 0x7f);
-            // The tenth digit has room for one bit.
-            if shift == 63 && digit > 1 {
-                return Err(Malformed);
-            }
-            value |= digit << shift;
-            if byte < 0x80 {
-                return if digit == 0 && shift > 0 { Err(Malformed) } else { Ok(value) };
-            }
-        }
-        Err(Malformed)
-    }
-
-    fn bytes(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(bytes)
-    }
 }
 
 #[cfg(test)]

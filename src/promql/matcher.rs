@@ -1,12 +1,12 @@
 //! The tenant's matchers as text, and how strings are read and written.
 //!
 //! Owns quoting: Go's string literals both ways, and RE2's special characters. Must not know where in a query a matcher
-//! goes.
+//! goes. What a matcher compares with is [`Comparison`], which remote reads write in their own way.
 
 use std::borrow::Cow;
 
 use super::token::Escapes;
-use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
+use crate::scope::{LabelName, Scope, TenantScope};
 
 /// A tenant's scope as the text of matchers, made once and put at every selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +24,10 @@ impl Matchers {
     pub fn new(scope: &TenantScope) -> Self {
         let (mut plain, mut unechoed) = (Vec::new(), Vec::new());
         for (name, scope) in scope.restrictions() {
-            match scope {
-                Scope::Values(values) => {
-                    push_matcher(&mut plain, name, values, values.as_slice().len() > 1);
-                    push_matcher(&mut unechoed, name, values, true);
+            for (text, comparison) in [(&mut plain, Comparison::new(scope)), (&mut unechoed, Comparison::pattern(scope))] {
+                if let Some(comparison) = comparison {
+                    push_matcher(text, name, &comparison);
                 }
-                Scope::Unrestricted => {}
             }
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -59,7 +57,40 @@ impl Matchers {
     }
 }
 
-fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pattern: bool) {
+/// What a label is compared with: one text, or a pattern that its whole value must match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison<'a> {
+    Equal(&'a str),
+    Pattern(String),
+}
+
+impl<'a> Comparison<'a> {
+    /// One value is compared, several are a pattern; `None` where everything may be read.
+    pub(crate) fn new(scope: &'a Scope) -> Option<Self> {
+        match scope {
+            Scope::Values(values) => match values.as_slice() {
+                [value] => Some(Self::Equal(value.as_str())),
+                _ => Self::pattern(scope),
+            },
+            Scope::Unrestricted => None,
+        }
+    }
+
+    /// The values as alternatives, a single one too.
+    fn pattern(scope: &Scope) -> Option<Self> {
+        let Scope::Values(values) = scope else { return None };
+        let mut text = String::new();
+        for (place, value) in values.as_slice().iter().enumerate() {
+            if place > 0 {
+                text.push('|');
+            }
+            push_literal_pattern(&mut text, value.as_str());
+        }
+        Some(Self::Pattern(text))
+    }
+}
+
+fn push_matcher(out: &mut Vec<u8>, name: &LabelName, comparison: &Comparison<'_>) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -68,18 +99,11 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pa
     } else {
         push_quoted(out, name.as_str().as_bytes());
     }
-    let mut text = String::new();
-    for (place, value) in values.as_slice().iter().enumerate() {
-        if place > 0 {
-            text.push('|');
-        }
-        if as_pattern {
-            push_literal_pattern(&mut text, value.as_str());
-        } else {
-            text.push_str(value.as_str());
-        }
-    }
-    out.extend_from_slice(if as_pattern { b"=~" } else { b"=" });
+    let (operator, text) = match comparison {
+        Comparison::Equal(text) => ("=", *text),
+        Comparison::Pattern(text) => ("=~", text.as_str()),
+    };
+    out.extend_from_slice(operator.as_bytes());
     push_quoted(out, text.as_bytes());
 }
 
@@ -186,7 +210,7 @@ pub(super) fn push_literal(out: &mut Vec<u8>, literal: &[u8], escapes: Escapes) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::{LabelScope, LabelValue};
+    use crate::scope::{LabelScope, LabelValue, LabelValues};
 
     fn scope(labels: &[(&str, &[&str])]) -> TenantScope {
         let label = |(name, values): &(&str, &[&str])| LabelScope {

@@ -22,6 +22,7 @@ mod token;
 use std::collections::BTreeSet;
 
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
+pub(crate) use matcher::Comparison;
 pub use matcher::Matchers;
 
 use error::Refusal;

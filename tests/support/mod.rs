@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod protobuf;
 pub(crate) mod reading;
+pub(crate) mod remote_read;
 pub(crate) mod remote_write;
 pub(crate) mod tokenizer;
 pub(crate) mod tokens;

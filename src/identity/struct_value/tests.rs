@@ -1,5 +1,5 @@
 use super::*;
-use crate::protobuf::{entry, field, metadata, structure, value as encoded};
+use crate::protobuf_writer::{entry, field, metadata, structure, value as encoded};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("valid JSON")
