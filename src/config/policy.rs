@@ -106,6 +106,16 @@ pub enum Metadata {
     DangerPass,
 }
 
+/// Which rules `/api/v1/rules` shows besides those whose own labels are the tenant's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesOfOthers {
+    /// None.
+    Dropped,
+    /// Those that several tenants share and that have alerts of this one, with these alerts alone
+    /// (`rules_with_active_alerts`).
+    KeptWithOwnAlerts,
+}
+
 /// When the headers of an answer that is filtered go to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseHeaders {

@@ -2,10 +2,13 @@
 //!
 //! Owns which answers those are and how their JSON is edited. Must not know the host, nor look at a URL again.
 
+pub mod alerts;
 pub mod envelope;
 pub mod exemplars;
 mod json;
 mod labels;
+pub mod rules;
+pub mod targets;
 
 use crate::denial::{Denial, ResponseError};
 use crate::route::Endpoint;
