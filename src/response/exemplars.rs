@@ -10,13 +10,7 @@ pub(super) fn filter(data: &str, scope: &TenantScope) -> Option<Edit> {
     if data == "null" {
         return Some(Edit::Keep);
     }
-    json::edit_elements(data, |entry| {
-        // One without labels, or with two sets of them, is nobody's.
-        Some(match json::sole_member(entry, "serieslabels")? {
-            Some(series) if labels::is_tenants(series, scope)? => Edit::Keep,
-            Some(_) | None => Edit::Drop,
-        })
-    })
+    json::edit_elements(data, |entry| labels::keep_tenants(entry, "serieslabels", scope))
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ pub(super) fn edit_elements<'a>(array: &'a str, mut edit: impl FnMut(&'a str) ->
     edited.finish()
 }
 
+/// The same for a list that Go has written, which is `null` where there is none: that becomes `[]`.
+pub(super) fn edit_list<'a>(list: &'a str, edit: impl FnMut(&'a str) -> Option<Edit>) -> Option<Edit> {
+    if list == "null" { Some(Edit::Replace("[]".to_owned())) } else { edit_elements(list, edit) }
+}
+
 /// Shows `visit` the members of an object in order, repeats included: names are decoded, values are untouched text.
 /// `None` when `object` is none, or `visit` says so.
 pub(super) fn each_member<'a>(object: &'a str, mut visit: impl FnMut(&str, &'a str) -> Option<()>) -> Option<()> {
@@ -293,6 +298,14 @@ mod tests {
         let edit = edit_members(object, |name, _| Some(if folded(name) == "next" { Edit::Drop } else { Edit::Keep }));
         assert_eq!(edit, Some(Edit::Replace(r#"{ "a":1 , "b":{"next":3} }"#.to_owned())));
         assert_eq!(edit_members(" { \"a\": 1 } ", |_, _| Some(Edit::Drop)), Some(Edit::Replace(" {} ".to_owned())));
+    }
+
+    #[test]
+    fn a_list_that_is_null_becomes_an_empty_one() {
+        assert_eq!(edit_list("null", |_| None), Some(Edit::Replace("[]".to_owned())));
+        let edit = edit_list("[1,2]", |one| Some(if one == "1" { Edit::Drop } else { Edit::Keep }));
+        assert_eq!(edit, Some(Edit::Replace("[2]".to_owned())));
+        assert_eq!(edit_list("nul", |_| Some(Edit::Keep)), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whose a set of labels is: the one question that every filter of answers asks.
 
-use super::json;
+use super::json::{self, Edit};
 use crate::scope::TenantScope;
 
 /// Whether `labels`, an object, satisfies every rule of the tenant's. Labels in doubt are nobody's: a restricted one that
@@ -23,6 +23,32 @@ pub(super) fn is_tenants(labels: &str, scope: &TenantScope) -> Option<bool> {
         Some(())
     })?;
     Some(rules.iter().all(|(_, verdict)| matches!(verdict, Verdict::Holds)))
+}
+
+/// Whether `entry`, an object, stays: when the labels that it holds as `member`, in lower case, satisfy every rule. One
+/// without labels, or with two sets of them, is nobody's and goes.
+///
+/// `None` when `entry` or its labels are no object.
+pub(super) fn keep_tenants(entry: &str, member: &str, scope: &TenantScope) -> Option<Edit> {
+    Some(match json::sole_member(entry, member)? {
+        Some(labels) if is_tenants(labels, scope)? => Edit::Keep,
+        Some(_) | None => Edit::Drop,
+    })
+}
+
+/// Whether `labels`, an object, give a restricted label a value that is not the tenant's, or is no string. What is no
+/// `name` of a tenant names nobody.
+///
+/// `None` when `labels` is no object.
+pub(super) fn name_another(labels: &str, scope: &TenantScope, is_name: impl Fn(&str) -> bool) -> Option<bool> {
+    let mut another = false;
+    json::each_member(labels, |label, value| {
+        if let Some((_, scope)) = scope.restrictions().find(|(name, _)| name.as_str() == label) {
+            another |= json::string(value).is_none_or(|value| is_name(&value) && !scope.allows(&value));
+        }
+        Some(())
+    })?;
+    Some(another)
 }
 
 /// What the labels seen so far say about one rule.
@@ -70,6 +96,43 @@ pub(super) mod tests {
         for labels in ["null", "1", "[]", r#""fruit""#, r#"{"tenant":"fruit""#, r#"{"tenant":"fruit"} x"#] {
             assert_eq!(is_tenants(labels, &scope), None, "{labels}");
         }
+    }
+
+    #[test]
+    fn an_entry_with_one_set_of_labels_that_are_the_tenants_stays() {
+        let scope = scope(&[("tenant", &["fruit"])]);
+        for (entry, edit) in [
+            (r#"{"labels":{"tenant":"fruit"}}"#, Some(Edit::Keep)),
+            (r#"{"x":1,"L\u0061bels":{"tenant":"fruit"}}"#, Some(Edit::Keep)),
+            (r#"{"labels":{"tenant":"veggie"}}"#, Some(Edit::Drop)),
+            (r#"{"labels":{"tenant":"fruit"},"labels":{"tenant":"fruit"}}"#, Some(Edit::Drop)),
+            (r#"{"x":{"labels":{"tenant":"fruit"}}}"#, Some(Edit::Drop)),
+            (r#"{"labels":null}"#, None),
+            ("1", None),
+        ] {
+            assert_eq!(keep_tenants(entry, "labels", &scope), edit, "{entry}");
+        }
+    }
+
+    #[test]
+    fn any_other_value_of_a_restricted_label_names_another_tenant() {
+        let scope = scope(&[("tenant", &["fruit"]), ("env", &["prod"]), ("lifted", &[])]);
+        for (labels, names_another) in [
+            (r#"{}"#, false),
+            (r#"{"tenant":"fruit"}"#, false),
+            (r#"{"tenant":"fruit","env":"pr\u006fd","lifted":"x","Tenant":"veggie"}"#, false),
+            (r#"{"tenant":"{}"}"#, false),
+            (r#"{"tenant":"veggie"}"#, true),
+            (r#"{"tenant":""}"#, true),
+            (r#"{"tenant":null}"#, true),
+            (r#"{"tenant":["fruit"]}"#, true),
+            (r#"{"tenant":"fruit","env":"dev"}"#, true),
+            (r#"{"t\u0065nant":"veggie","tenant":"fruit"}"#, true),
+            (r#"{"tenant":"fruit","tenant":"veggie"}"#, true),
+        ] {
+            assert_eq!(name_another(labels, &scope, |value| value != "{}"), Some(names_another), "{labels}");
+        }
+        assert_eq!(name_another("null", &scope, |_| true), None);
     }
 
     #[test]
