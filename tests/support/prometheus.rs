@@ -4,6 +4,7 @@ use super::client::{Body, Connection, get, request, status_of};
 use super::process::{Process, directory};
 use super::remote_write::{self, Series};
 use super::{data, eventually, parts};
+use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,6 +12,21 @@ use std::path::Path;
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
                         promql-extended-range-selectors,promql-binop-fill-modifiers";
+
+/// What a Prometheus has beside its samples.
+#[derive(Clone, Debug)]
+pub(crate) struct Duties {
+    /// Groups of rules, each file under its name.
+    pub(crate) rules: Vec<(String, Value)>,
+    pub(crate) scrape_configs: Value,
+    pub(crate) remote_read: Value,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self { rules: Vec::new(), scrape_configs: json!([]), remote_read: json!([]) }
+    }
+}
 
 /// A running Prometheus; dropping it ends it.
 #[derive(Debug)]
@@ -39,12 +55,30 @@ impl Prometheus {
 
     /// One that holds `series`.
     pub(crate) fn holding(series: &[Series], more: &[&str]) -> Self {
+        Self::with(series, &Duties::default(), more)
+    }
+
+    /// One that holds `series` and has something to do.
+    pub(crate) fn with(series: &[Series], duties: &Duties, more: &[&str]) -> Self {
         let home = directory("prometheus");
         let (data, configuration) = (home.join("data"), home.join("prometheus.yml"));
-        fs::write(&configuration, "storage: {exemplars: {max_exemplars: 10000}}\n")
-            .expect("the configuration is written");
+        for (name, groups) in &duties.rules {
+            fs::write(home.join(name), json!({"groups": groups}).to_string()).expect("the rules are written");
+        }
+        let written = json!({
+            "global": {"evaluation_interval": "1s", "scrape_interval": "1s", "scrape_timeout": "1s"},
+            "rule_files": duties.rules.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "scrape_configs": duties.scrape_configs,
+            "remote_read": duties.remote_read,
+            "storage": {"exemplars": {"max_exemplars": 10000}},
+        });
+        // JSON is YAML too.
+        fs::write(&configuration, written.to_string()).expect("the configuration is written");
         // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
         let found = (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts");
+        if series.is_empty() {
+            return found;
+        }
         let write = request("POST", "/api/v1/write")
             .header("content-type", "application/x-protobuf")
             .header("content-encoding", "snappy")
