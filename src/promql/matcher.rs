@@ -24,7 +24,9 @@ impl Matchers {
     pub fn new(scope: &TenantScope) -> Self {
         let (mut plain, mut unechoed) = (Vec::new(), Vec::new());
         for (name, scope) in scope.restrictions() {
-            for (text, comparison) in [(&mut plain, Comparison::new(scope)), (&mut unechoed, Comparison::pattern(scope))] {
+            for (text, comparison) in
+                [(&mut plain, Comparison::new(scope)), (&mut unechoed, Comparison::pattern(scope))]
+            {
                 if let Some(comparison) = comparison {
                     push_matcher(text, name, &comparison);
                 }

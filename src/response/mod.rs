@@ -218,5 +218,8 @@ pub const HIDDEN_ERROR: &str = "the upstream reported an error; its text is not 
 
 fn is_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|&b| b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    // Searches answer line by line.
+    [&b"application/json"[..], b"application/x-ndjson"]
+        .iter()
+        .any(|json| essence.trim_ascii().eq_ignore_ascii_case(json))
 }

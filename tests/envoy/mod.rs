@@ -12,4 +12,6 @@ mod parade;
 mod parameters;
 mod paths;
 mod responses;
+mod rules;
 mod tenant_header;
+mod warnings;

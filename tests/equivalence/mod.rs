@@ -4,6 +4,7 @@
 //! `make test` asks the corpus and some random expressions; `make equivalence` asks everything and prints a table.
 //! PLF_SEED repeats a run.
 
+mod duties;
 mod essence;
 mod generator;
 mod party;
