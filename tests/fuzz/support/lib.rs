@@ -6,6 +6,7 @@ pub mod answers;
 pub mod forms;
 pub mod promql;
 pub mod tenants;
+pub mod time;
 
 mod other_parser;
 
