@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod exemplars;
 mod json;
 mod labels;
+pub mod scrub;
 
 use crate::denial::{Denial, ResponseError};
 use crate::route::Endpoint;

@@ -2,10 +2,37 @@
 
 use prom_label_filter::scope::TenantScope;
 use prom_label_filter::value::Value;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
 
 /// The tree of `text`; `None` when it is no JSON.
 pub fn read(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(text).ok()
+}
+
+/// The members of an object, repeats included: names decoded, values as they are written. `None` when `text` is no object.
+pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, &'de str)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                members.push((name, value.get()));
+            }
+            Ok(members)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let members = json.deserialize_map(Members).ok()?;
+    json.end().ok()?;
+    Some(members)
 }
 
 /// Whether `text` is JSON that [`read`] gives up on, while the filter does not for what it skips: a number beyond those
