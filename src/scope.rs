@@ -147,6 +147,18 @@ impl Scope {
         }
     }
 
+    /// The value, where there is just one.
+    #[must_use]
+    pub fn only(&self) -> Option<&LabelValue> {
+        match self {
+            Self::Values(values) => match values.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::Unrestricted => None,
+        }
+    }
+
     /// Whether there is anything that may not be read.
     #[must_use]
     pub fn is_restricted(&self) -> bool {

@@ -140,7 +140,7 @@ fn nothing_of_a_hidden_value_passes_when_it_is_broken() {
     let error = format!("{{\"error\":\"{HIDDEN_ERROR}\"");
     let warnings = format!("{{\"warnings\":{HIDDEN_WARNINGS}");
     for (body, passes) in [
-        ("{\"error\":\"veggie", &error[..]),
+        ("{\"error\":\"veggie", error.as_str()),
         ("{\"error\":\"veggie\n\",\"x\":1}", &error),
         ("{\"error\":\"veggie\"\"veggie\"}", &error),
         ("{\"error\":'veggie'}", &error),

@@ -7,7 +7,7 @@ use prom_label_filter::remote_read::{ReadError, ReadLimits, narrow};
 use prom_label_filter_fuzz::tenants::{self, Tenant, unrestricted};
 use prom_label_filter_fuzz::time::{in_time, is_repeated};
 use prost::Message;
-use remote_read::{EQ, Hints, Matcher, Query, RE, ReadRequest};
+use remote_read::{Hints, Matcher, Query, RE, ReadRequest};
 use snap::raw::{Decoder, Encoder, decompress_len};
 
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -129,9 +129,7 @@ fn check_long(bytes: &[u8], tenant: &Tenant) {
 /// The request with the tenant's matchers at the end of each query's.
 fn with_matchers(mut request: ReadRequest, tenant: &Tenant) -> ReadRequest {
     for query in &mut request.queries {
-        query.matchers.extend(tenant.each.iter().map(|(name, value, pattern, is_pattern)| {
-            if *is_pattern { Matcher::new(RE, name, pattern) } else { Matcher::new(EQ, name, value) }
-        }));
+        query.matchers.extend(tenant.each.iter().map(|(name, _, pattern, _)| Matcher::new(RE, name, pattern)));
     }
     request
 }
