@@ -62,19 +62,28 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pa
     } else {
         push_quoted(out, name.as_str().as_bytes());
     }
-    let mut text = String::new();
-    for (place, value) in values.as_slice().iter().enumerate() {
-        if place > 0 {
-            text.push('|');
+    match values.as_slice() {
+        [only] if !as_pattern => {
+            out.push(b'=');
+            push_quoted(out, only.as_str().as_bytes());
         }
-        if as_pattern {
-            push_literal_pattern(&mut text, value.as_str());
-        } else {
-            text.push_str(value.as_str());
+        _ => {
+            out.extend_from_slice(b"=~");
+            push_quoted(out, alternatives(values).as_bytes());
         }
     }
-    out.extend_from_slice(if as_pattern { b"=~" } else { b"=" });
-    push_quoted(out, text.as_bytes());
+}
+
+/// The pattern that matches each of `values` and nothing else.
+pub(crate) fn alternatives(values: &LabelValues) -> String {
+    let mut pattern = String::new();
+    for (place, value) in values.as_slice().iter().enumerate() {
+        if place > 0 {
+            pattern.push('|');
+        }
+        push_literal_pattern(&mut pattern, value.as_str());
+    }
+    pattern
 }
 
 /// Writes a pattern that matches `text` and nothing else.

@@ -24,6 +24,9 @@ use std::collections::BTreeSet;
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
 pub use matcher::Matchers;
 
+pub(crate) use matcher::alternatives;
+pub(crate) use pattern::matches_empty;
+
 use error::Refusal;
 use grammar::Rewriter;
 use selector::Place;
