@@ -4,7 +4,7 @@
 
 pub mod envelope;
 pub mod exemplars;
-mod json;
+pub(crate) mod json;
 mod labels;
 
 use crate::denial::{Denial, ResponseError};
