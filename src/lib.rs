@@ -14,6 +14,7 @@
 //! | [`admission`] | the order of decisions |
 //! | [`form`] | parameters of URL and form, read once and written once |
 //! | [`promql`] | expressions and selectors, written again with the tenant's matchers |
+//! | [`alertmanager`] | Alertmanager's matchers and silences |
 //! | [`rewrite`] | what goes upstream: the only maker of [`Enforced`](rewrite::Enforced) |
 //! | [`response`] | answers that the upstream cannot narrow, filtered |
 //! | [`denial`] | every refusal, its status and its words |
@@ -23,6 +24,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod admission;
+pub mod alertmanager;
 pub mod config;
 pub mod denial;
 pub mod form;
