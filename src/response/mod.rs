@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod exemplars;
 pub(crate) mod json;
 mod labels;
+pub mod silences;
 
 use crate::denial::{Denial, ResponseError};
 use crate::route::Endpoint;
