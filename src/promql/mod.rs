@@ -23,7 +23,9 @@ use std::collections::BTreeSet;
 
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
 pub use matcher::Matchers;
+
 pub(crate) use matcher::{alternatives, pattern_of};
+pub(crate) use pattern::matches_empty;
 
 use error::Refusal;
 use grammar::Rewriter;

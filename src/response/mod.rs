@@ -5,7 +5,7 @@
 mod alerts;
 pub mod envelope;
 pub mod exemplars;
-mod json;
+pub(crate) mod json;
 mod labels;
 mod rules;
 pub mod scrub;
@@ -197,7 +197,7 @@ impl ResponseFilter {
             Entries::Alerts => envelope::edit(text, |data| alerts::filter(data, scope)),
             Entries::Targets => envelope::edit(text, |data| targets::filter(data, scope)),
             Entries::Silences => silences::filter_list(text, scope),
-            Entries::Silence => silences::filter_one(text, scope),
+            Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
         }
     }
 

@@ -1,13 +1,11 @@
 //! A real Prometheus over data of several tenants, and for each tenant one that holds nothing else.
 
-use super::client::{Body, Connection, get, request, status_of};
+use super::client::{Body, Connection, get, request};
 use super::process::{Process, directory};
 use super::remote_write::{self, Series};
-use super::{data, eventually, parts};
+use super::{data, parts};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
@@ -74,8 +72,22 @@ impl Prometheus {
         });
         // JSON is YAML too.
         fs::write(&configuration, written.to_string()).expect("the configuration is written");
-        // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
-        let found = (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts");
+        let arguments = |port| {
+            let mut arguments = vec![
+                format!("--config.file={}", configuration.display()),
+                format!("--storage.tsdb.path={}", data.display()),
+                format!("--web.listen-address=127.0.0.1:{port}"),
+                "--web.enable-remote-write-receiver".to_owned(),
+                format!("--enable-feature={FEATURES}"),
+                // /federate answers as of now: with this it answers the last samples for as long as the tests run.
+                "--query.lookback-delta=1h".to_owned(),
+            ];
+            arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+            arguments
+        };
+        let log = home.join("prometheus.log");
+        let (port, process) = Process::serve(&parts::prometheus(), arguments, &log, "/-/ready");
+        let found = Self { port, process };
         if series.is_empty() {
             return found;
         }
@@ -87,29 +99,6 @@ impl Prometheus {
         let answer = Connection::open(found.port).send(&write);
         assert_eq!(answer.status, 204, "{}\n{}", answer.text(), found.log_tail());
         found
-    }
-
-    fn run(home: &Path, data: &Path, configuration: &Path, more: &[&str]) -> Option<Self> {
-        let port =
-            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
-        let mut arguments = vec![
-            format!("--config.file={}", configuration.display()),
-            format!("--storage.tsdb.path={}", data.display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--web.enable-remote-write-receiver".to_owned(),
-            format!("--enable-feature={FEATURES}"),
-            // /federate answers as of now: with this it answers the last samples for as long as the tests run.
-            "--query.lookback-delta=1h".to_owned(),
-        ];
-        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        let mut process = Process::start(&parts::prometheus(), &arguments, home.join("prometheus.log"));
-        let ready = eventually("Prometheus to be ready", || {
-            if process.ended().is_some() {
-                return Some(false);
-            }
-            (status_of(port, "/-/ready") == Some(200)).then_some(true)
-        });
-        ready.then_some(Self { port, process })
     }
 
     pub(crate) fn version(&self) -> String {
