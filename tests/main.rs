@@ -21,4 +21,5 @@ mod pipeline;
 mod promql;
 mod promql_corpus;
 mod response;
+mod routes;
 mod support;
