@@ -25,4 +25,5 @@ mod promql_corpus;
 mod random_answers;
 mod remote_read;
 mod response;
+mod routes;
 mod support;
