@@ -11,6 +11,8 @@ pub mod time;
 mod other_parser;
 
 // The integration tests' own readers; each target uses a part of them.
+#[path = "../../support/answers.rs"]
+mod oracle;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../support/reading.rs"]
 mod reading;
