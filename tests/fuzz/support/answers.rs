@@ -1,10 +1,15 @@
 //! What of an answer is beyond the integration tests' reader of trees.
 
-pub use crate::oracle::{Listing, expected, read, same};
+pub use crate::oracle::{Listing, expected, folded, read, same};
 
+use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::response::ResponsePlan;
+use prom_label_filter::route::{Endpoint, Method};
+use prom_label_filter::scope::TenantScope;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// The members of an object, repeats included: names decoded, values as they are written. `None` when `text` is no object.
 pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
@@ -49,4 +54,24 @@ fn is_deep(text: &[u8]) -> bool {
         deepest = deepest.max(depth);
     }
     deepest > 120
+}
+
+/// What happens to the answer of this listing.
+pub fn plan(listing: Listing, scope: &TenantScope) -> ResponsePlan {
+    static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
+        [false, true].map(|with_active_alerts| {
+            let rule = r#"{"name":"tenant","values":["x"]}"#;
+            let text = format!(r#"{{"labels":[{rule}],"rules_with_active_alerts":{with_active_alerts}}}"#);
+            config::parse(text.as_bytes()).expect("a policy")
+        })
+    });
+    let [plain, with_active_alerts] = &*POLICIES;
+    let (policy, endpoint) = match listing {
+        Listing::Exemplars => (plain, Endpoint::QueryExemplars),
+        Listing::Rules { with_active_alerts: false } => (plain, Endpoint::Rules),
+        Listing::Rules { with_active_alerts: true } => (with_active_alerts, Endpoint::Rules),
+        Listing::Alerts => (plain, Endpoint::Alerts),
+        Listing::Targets => (plain, Endpoint::Targets),
+    };
+    ResponsePlan::new(policy, endpoint, Method::Get, scope)
 }

@@ -4,15 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use prom_label_filter::admission::{Admission, Answer, Finished};
-use prom_label_filter::config::policy::{AtSource, Policy};
 use prom_label_filter::config;
+use prom_label_filter::config::policy::{AtSource, Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
-use prom_label_filter::route::{
-    Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector,
-};
+use prom_label_filter::route::{Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector};
 use prom_label_filter_fuzz::forms::{Pair, read, read_written};
 use prom_label_filter_fuzz::promql::{
     Rewrite, Rewritten, any_selector, check_written, expression, selector, selects_by_nothing,
@@ -34,7 +32,12 @@ impl Credentials for Nothing {
 
 /// Policies, and the tenants whose matchers they write.
 static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
-    let policy = |json: &str| config::parse(json.as_bytes()).expect("a good configuration");
+    // Everything is switched on: what is not served has nothing to be fuzzed.
+    let policy = |json: &str| {
+        let open = json.strip_suffix('}').expect("an object");
+        let all = format!(r#"{open},"targets":"filter","ui":"pass","alertmanager":{{"enabled":true}}}}"#);
+        config::parse(all.as_bytes()).expect("a good configuration")
+    };
     [
         (policy(r#"{"labels":[{"name":"tenant","values":["v"]}]}"#), tenants::chosen(2)),
         (
@@ -44,7 +47,7 @@ static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
                     {"name":"lifted","values":["sre"],"danger_unrestricted":["sre"]},
                     {"name":"tenant","values":["x","y"]}],
                 "extra_parameters":["foo","b&="],"metadata":"danger_pass","limits":{"parameters":5},
-                "enable_label_matchers_for_rules_api":true,"targets":"filter","ui":"pass","alertmanager":{"enabled":true},
+                "enable_label_matchers_for_rules_api":true,
                 "promql":{"experimental_functions":true,"extended_range_selectors":true,"binop_fill_modifiers":true}}"#,
             ),
             tenants::chosen(5),

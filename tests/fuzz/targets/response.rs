@@ -3,13 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::response::{ResponseHead, ResponsePlan};
-use prom_label_filter::route::{Endpoint, Method};
 use prom_label_filter::scope::TenantScope;
-use prom_label_filter_fuzz::answers::{Listing, expected, is_beyond, read, same};
+use prom_label_filter_fuzz::answers::{Listing, expected, is_beyond, plan, read, same};
 use prom_label_filter_fuzz::tenants;
-use std::sync::LazyLock;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, body)) = data.split_first() else { return };
@@ -47,23 +44,4 @@ fn filtered(listing: Listing, is_success: bool, body: &[u8], scope: &TenantScope
     let foreign = filter.filter(ResponseHead::ForeignFailure, body);
     assert!(foreign.is_err(), "what Prometheus did not write has passed");
     filter.filter(if is_success { ResponseHead::Success } else { ResponseHead::Failure }, body).ok()
-}
-
-fn plan(listing: Listing, scope: &TenantScope) -> ResponsePlan {
-    static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
-        [false, true].map(|with_active_alerts| {
-            let rule = r#"{"name":"tenant","values":["x"]}"#;
-            let text = format!(r#"{{"labels":[{rule}],"rules_with_active_alerts":{with_active_alerts}}}"#);
-            config::parse(text.as_bytes()).expect("a policy")
-        })
-    });
-    let [plain, with_active_alerts] = &*POLICIES;
-    let (policy, endpoint) = match listing {
-        Listing::Exemplars => (plain, Endpoint::QueryExemplars),
-        Listing::Rules { with_active_alerts: false } => (plain, Endpoint::Rules),
-        Listing::Rules { with_active_alerts: true } => (with_active_alerts, Endpoint::Rules),
-        Listing::Alerts => (plain, Endpoint::Alerts),
-        Listing::Targets => (plain, Endpoint::Targets),
-    };
-    ResponsePlan::new(policy, endpoint, Method::Get, scope)
 }

@@ -5,8 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use prom_label_filter::response::scrub::Scrubber;
 use prom_label_filter::response::{HIDDEN_ERROR, ResponseHead, ResponsePlan};
-use prom_label_filter::route::Endpoint;
-use prom_label_filter_fuzz::answers::{folded, members};
+use prom_label_filter_fuzz::answers::{Listing, folded, members, plan};
 use prom_label_filter_fuzz::tenants;
 use std::borrow::Cow;
 
@@ -35,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     assert_eq!(String::from_utf8_lossy(&passed), expected);
-    let ResponsePlan::Filter(filter) = ResponsePlan::new(Endpoint::QueryExemplars, &tenants::chosen(0).scope) else {
+    let ResponsePlan::Filter(filter) = plan(Listing::Exemplars, &tenants::chosen(0).scope) else {
         panic!("a tenant whom nothing restricts");
     };
     let filtered = |body: &[u8]| filter.filter(ResponseHead::Failure, body).expect("an envelope");
