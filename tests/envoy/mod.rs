@@ -12,6 +12,7 @@ mod parade;
 mod parameters;
 mod paths;
 mod responses;
+mod routes;
 mod rules;
 mod tenant_header;
 mod warnings;
