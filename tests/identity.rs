@@ -47,6 +47,7 @@ fn values(policy: &Policy, known: &Known) -> Result<Vec<String>, IdentityCause> 
     let identity = identify(policy, &Headers::default(), known).map_err(|error| error.cause)?;
     Ok(match &identity.scope.labels()[0].scope {
         Scope::Values(values) => values.as_slice().iter().map(|value| value.as_str().to_owned()).collect(),
+        Scope::Pattern(pattern) => vec![format!("=~{}", pattern.as_str())],
         Scope::Unrestricted => vec!["<all>".to_owned()],
     })
 }

@@ -22,3 +22,4 @@ mod promql;
 mod promql_corpus;
 mod response;
 mod support;
+mod tenant_patterns;

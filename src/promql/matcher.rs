@@ -11,8 +11,8 @@ use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
 /// A tenant's scope as the text of matchers, made once and put at every selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matchers {
-    /// `tenant="v"`, or `tenant=~"v|w"` for several values; matchers of several labels stand in the order of the
-    /// configuration.
+    /// `tenant="v"`, or `tenant=~"v|w"` for several values, or `tenant=~` and the operator's own pattern; matchers of
+    /// several labels stand in the order of the configuration.
     plain: String,
     /// The same as regular expressions throughout: the form that `absent()` does not echo.
     unechoed: String,
@@ -26,8 +26,17 @@ impl Matchers {
         for (name, scope) in scope.restrictions() {
             match scope {
                 Scope::Values(values) => {
-                    push_matcher(&mut plain, name, values, values.as_slice().len() > 1);
-                    push_matcher(&mut unechoed, name, values, true);
+                    let pattern = literal_patterns(values);
+                    match values.as_slice() {
+                        [one] => push_matcher(&mut plain, name, "=", one.as_str()),
+                        _ => push_matcher(&mut plain, name, "=~", &pattern),
+                    }
+                    push_matcher(&mut unechoed, name, "=~", &pattern);
+                }
+                Scope::Pattern(pattern) => {
+                    for matchers in [&mut plain, &mut unechoed] {
+                        push_matcher(matchers, name, "=~", pattern.as_str());
+                    }
                 }
                 Scope::Unrestricted => {}
             }
@@ -53,7 +62,7 @@ impl Matchers {
     }
 }
 
-fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pattern: bool) {
+fn push_matcher(out: &mut Vec<u8>, name: &LabelName, operator: &str, value: &str) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -62,19 +71,20 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, values: &LabelValues, as_pa
     } else {
         push_quoted(out, name.as_str().as_bytes());
     }
+    out.extend_from_slice(operator.as_bytes());
+    push_quoted(out, value.as_bytes());
+}
+
+/// A pattern that matches these values and nothing else.
+fn literal_patterns(values: &LabelValues) -> String {
     let mut text = String::new();
     for (place, value) in values.as_slice().iter().enumerate() {
         if place > 0 {
             text.push('|');
         }
-        if as_pattern {
-            push_literal_pattern(&mut text, value.as_str());
-        } else {
-            text.push_str(value.as_str());
-        }
+        push_literal_pattern(&mut text, value.as_str());
     }
-    out.extend_from_slice(if as_pattern { b"=~" } else { b"=" });
-    push_quoted(out, text.as_bytes());
+    text
 }
 
 /// Writes a pattern that matches `text` and nothing else.
@@ -180,7 +190,7 @@ pub(super) fn push_literal(out: &mut Vec<u8>, literal: &[u8], escapes: Escapes) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::{LabelScope, LabelValue};
+    use crate::scope::{LabelScope, LabelValue, Pattern};
 
     fn scope(labels: &[(&str, &[&str])]) -> TenantScope {
         let label = |(name, values): &(&str, &[&str])| LabelScope {
@@ -209,6 +219,21 @@ mod tests {
             assert_eq!(matchers.plain(), plain);
             assert_eq!(matchers.unechoed(), unechoed);
             assert_eq!(matchers.is_empty(), plain.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_tenants_pattern_is_written_as_it_is() {
+        for (pattern, plain) in [
+            ("team-.*", r#"tenant=~"team-.*""#),
+            (r#"a\.(b|"é")\d{2}"#, r#"tenant=~"a\\.(b|\"é\")\\d{2}""#),
+            ("\u{fffd}+", r#"tenant=~"\ufffd+""#),
+        ] {
+            let pattern = Pattern::new(LabelValue::new(pattern).expect("a value")).expect("a pattern");
+            let name = LabelName::new("tenant").expect("a name");
+            let scope = TenantScope::new(vec![LabelScope { name, scope: Scope::Pattern(pattern) }]).expect("a scope");
+            let matchers = Matchers::new(&scope);
+            assert_eq!((matchers.plain(), matchers.unechoed()), (plain, plain));
         }
     }
 

