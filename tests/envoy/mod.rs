@@ -10,4 +10,5 @@ mod matchers;
 mod parade;
 mod parameters;
 mod paths;
+mod patterns;
 mod responses;
