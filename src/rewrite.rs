@@ -261,6 +261,7 @@ fn announce(policy: &Policy, scope: &TenantScope, out: &mut OutboundHead) -> Res
     let Some(first) = scope.labels().first() else { return Ok(()) };
     let value = match &first.scope {
         Scope::Values(values) => values.as_slice().iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|"),
+        Scope::Pattern(pattern) => pattern.as_str().to_owned(),
         Scope::Unrestricted => return Ok(()),
     };
     // What else a header can hold is read differently by each hop.

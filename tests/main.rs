@@ -27,3 +27,4 @@ mod remote_read;
 mod response;
 mod routes;
 mod support;
+mod tenant_patterns;

@@ -43,6 +43,7 @@ pub(crate) fn of(scope: &TenantScope) -> Vec<TenantMatcher<'_>> {
                     [only] => (Comparison::Equal, Cow::Borrowed(only.as_str())),
                     _ => (Comparison::Pattern, Cow::Owned(alternatives(values))),
                 },
+                Scope::Pattern(pattern) => (Comparison::Pattern, Cow::Borrowed(pattern.as_str())),
                 Scope::Unrestricted => return None,
             };
             Some(TenantMatcher { name, scope, comparison, value })

@@ -11,8 +11,8 @@ use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
 /// A tenant's scope as the text of matchers, made once and put at every selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matchers {
-    /// `tenant="v"`, or `tenant=~"v|w"` for several values; matchers of several labels stand in the order of the
-    /// configuration.
+    /// `tenant="v"`, or `tenant=~"v|w"` for several values, or `tenant=~` and the operator's own pattern; matchers of
+    /// several labels stand in the order of the configuration.
     plain: String,
     /// The same as regular expressions throughout: the form that `absent()` does not echo.
     unechoed: String,
@@ -62,6 +62,7 @@ impl Matchers {
 pub(crate) fn pattern_of(scope: &Scope) -> Option<String> {
     match scope {
         Scope::Values(values) => Some(alternatives(values)),
+        Scope::Pattern(pattern) => Some(pattern.as_str().to_owned()),
         Scope::Unrestricted => None,
     }
 }
@@ -194,7 +195,7 @@ pub(super) fn push_literal(out: &mut Vec<u8>, literal: &[u8], escapes: Escapes) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::{LabelScope, LabelValue};
+    use crate::scope::{LabelScope, LabelValue, Pattern};
 
     fn scope(labels: &[(&str, &[&str])]) -> TenantScope {
         let label = |(name, values): &(&str, &[&str])| LabelScope {
@@ -223,6 +224,21 @@ mod tests {
             assert_eq!(matchers.plain(), plain);
             assert_eq!(matchers.unechoed(), unechoed);
             assert_eq!(matchers.is_empty(), plain.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_tenants_pattern_is_written_as_it_is() {
+        for (pattern, plain) in [
+            ("team-.*", r#"tenant=~"team-.*""#),
+            (r#"a\.(b|"é")\d{2}"#, r#"tenant=~"a\\.(b|\"é\")\\d{2}""#),
+            ("\u{fffd}+", r#"tenant=~"\ufffd+""#),
+        ] {
+            let pattern = Pattern::new(LabelValue::new(pattern).expect("a value")).expect("a pattern");
+            let name = LabelName::new("tenant").expect("a name");
+            let scope = TenantScope::new(vec![LabelScope { name, scope: Scope::Pattern(pattern) }]).expect("a scope");
+            let matchers = Matchers::new(&scope);
+            assert_eq!((matchers.plain(), matchers.unechoed()), (plain, plain));
         }
     }
 

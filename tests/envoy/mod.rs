@@ -11,6 +11,7 @@ mod pages;
 mod parade;
 mod parameters;
 mod paths;
+mod patterns;
 mod responses;
 mod routes;
 mod rules;

