@@ -350,7 +350,7 @@ fn each_limit_holds_at_its_edge() {
         (
             ReadLimits { output_bytes: written - 1, ..exact },
             ReadError::OutputTooLarge { limit: written - 1 },
-            "149 bytes",
+            "169 bytes",
         ),
         (ReadLimits { output_bytes: 0, ..exact }, ReadError::OutputTooLarge { limit: 0 }, "0 bytes"),
     ] {

@@ -15,5 +15,6 @@ mod patterns;
 mod responses;
 mod routes;
 mod rules;
+mod silences;
 mod tenant_header;
 mod warnings;

@@ -205,6 +205,11 @@ impl Upstream {
         self.state.answers.lock().expect("answers").insert(request.id.clone(), answer);
     }
 
+    /// The answer to requests that no test has sent: those of the filter itself.
+    pub(crate) fn answer_others(&self, answer: Answer) {
+        self.state.answers.lock().expect("answers").insert(String::new(), answer);
+    }
+
     /// What came of `request` so far: nothing, or one request; two are a failure.
     pub(crate) fn peek(&self, request: &Request) -> Option<Recorded> {
         let requests = self.state.requests.lock().expect("requests");
