@@ -9,6 +9,7 @@
 )]
 
 mod alertmanager;
+mod clients;
 mod config;
 mod docs;
 mod envoy;

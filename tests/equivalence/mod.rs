@@ -11,6 +11,7 @@ mod party;
 mod questions;
 mod semantics;
 mod shrink;
+mod silences;
 
 use crate::support::client::{Connection, chunk, request};
 use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};

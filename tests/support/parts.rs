@@ -37,6 +37,11 @@ pub(crate) fn alertmanager() -> PathBuf {
     program("ALERTMANAGER", &["alertmanager", "prometheus-alertmanager"])
 }
 
+/// Alertmanager's tool.
+pub(crate) fn amtool() -> PathBuf {
+    program("AMTOOL", &["amtool"])
+}
+
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
     let path = env::var_os(variable).map_or_else(|| checkout().join(usual), PathBuf::from);
     assert!(path.is_file(), "{what} is missing ({variable} or {usual}): run make test");
