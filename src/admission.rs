@@ -108,11 +108,9 @@ impl Policy {
             return Ok(complete(head, rewrite::open_head(self, head), admitted));
         }
         let Identity { scope, route: route_identity } = identify(self, head.headers, credentials)?;
-        let empty = match route.endpoint {
-            Endpoint::Metadata => self.metadata == Metadata::Empty,
-            other => other == Endpoint::NothingForPages,
-        };
-        if empty {
+        let is_empty = route.endpoint == Endpoint::NothingForPages
+            || (route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty);
+        if is_empty {
             return Ok(Admission::Answer(Answer::EmptyData));
         }
         let plan = ResponsePlan::new(self, route.endpoint, method, &scope);

@@ -2,7 +2,7 @@
 
 use super::shapes::Case;
 use super::{Measured, heap};
-use prom_label_filter::admission::Admission;
+use prom_label_filter::admission::{Admission, Finished};
 use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
@@ -66,8 +66,13 @@ fn request(policy: &Policy, head: &RequestHead<'_>, form: &[u8]) -> Result<Strin
         panic!("the form is not awaited")
     };
     drop(black_box(out));
-    match pending.finish(policy, form)?.into_inner() {
-        OutboundBody::Form(form) => Ok(form),
-        OutboundBody::Empty => Ok(String::new()),
+    match pending.finish(policy, form)? {
+        Finished::Forward(body) => match body.into_inner() {
+            OutboundBody::Form(form) => Ok(form),
+            other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
+                panic!("a form has become {other:?}")
+            }
+        },
+        Finished::Ask(_) => panic!("nothing is to be asked about a form"),
     }
 }

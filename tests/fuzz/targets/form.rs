@@ -137,7 +137,9 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
             pending.finish(policy, body.expect("a body is awaited")).map(|finished| match finished {
                 Finished::Forward(body) => match body.into_inner() {
                     OutboundBody::Form(form) => form,
-                    other => panic!("a form has become {other:?}"),
+                    other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
+                        panic!("a form has become {other:?}")
+                    }
                 },
                 Finished::Ask(_) => panic!("nothing is to be asked about a form"),
             })
