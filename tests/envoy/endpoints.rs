@@ -4,6 +4,7 @@ use super::matchers::{exactly, read};
 use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, by_header, only, pairs};
 use crate::support::client::{Request, get, post, request};
 use crate::support::envoy::Listener;
+use crate::support::upstream::Answer;
 use serde_json::json;
 use std::sync::LazyLock;
 
@@ -113,6 +114,30 @@ fn a_bare_matcher_stands_in_where_no_selector_came_but_not_on_federate() {
         assert_eq!(only(&recorded.form_parameters(), "match[]"), r#"{tenant="a"}"#);
     }
     assert_eq!(bench.forwarded("plain", &tenant(get("/federate"))).url_parameters(), pairs([]));
+}
+
+#[test]
+fn what_a_federation_answers_passes_untouched_in_every_format() {
+    let bench = bench();
+    for (format, body) in [
+        ("text/plain; version=0.0.4; charset=utf-8", &b"up{tenant=\"a\"} 1 2\n"[..]),
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", b"up{tenant=\"a\"} 1.0 2\n# EOF\n"),
+        (
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+            b"\x0a\x00\xff\xfe\x1f\x8b",
+        ),
+    ] {
+        let request = tenant(get("/federate?match[]=up")).header("accept", format).header("accept-encoding", "gzip");
+        let answer = Answer::json(200, body).header("content-type", format).header("content-encoding", "gzip");
+        bench.upstream.answer(&request, answer);
+        let response = bench.send("plain", &request);
+        assert_eq!((response.body.as_slice(), response.header("content-type")), (body, Some(format)));
+        let recorded = bench.arrived(&request);
+        assert_eq!(
+            (recorded.all("accept"), recorded.all("accept-encoding")),
+            (vec![format.into()], vec!["gzip".into()])
+        );
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod parade;
 mod parameters;
 mod paths;
 mod patterns;
+mod remote_read;
 mod responses;
 mod routes;
 mod rules;

@@ -9,7 +9,7 @@ use std::fs;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers";
+                        promql-extended-range-selectors,promql-binop-fill-modifiers,search-api";
 
 /// What a Prometheus has beside its samples.
 #[derive(Clone, Debug)]
