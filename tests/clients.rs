@@ -9,6 +9,7 @@ use crate::support::form::encode;
 use crate::support::parts;
 use crate::support::prometheus::{Duties, Prometheus};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -81,6 +82,43 @@ fn promtool_sees_what_it_would_see_of_the_tenants_own_server() {
         assert!(!own.is_empty() || command.concat().contains("veggie"), "{command:?} says nothing");
         assert_eq!(filtered, own, "{command:?}");
     }
+}
+
+/// What Prometheus 3.13 searches. Each is answered line by line.
+const SEARCHES: [&str; 14] = [
+    "/api/v1/search/metric_names",
+    "/api/v1/search/metric_names?search[]=temp",
+    "/api/v1/search/metric_names?search[]=secret&limit=3&sort_by=alpha",
+    "/api/v1/search/metric_names?match[]=%7Btenant%3D%22team-veggie%22%7D",
+    "/api/v1/search/metric_names?match[]=%7Bjob%3D%22db%22%7D&match[]=up&sort_by=alpha&sort_dir=dsc",
+    "/api/v1/search/metric_names?match[]=%7B%7D",
+    "/api/v1/search/metric_names?limit=none",
+    "/api/v1/search/label_names?sort_by=alpha",
+    "/api/v1/search/label_names?search[]=ten&include_score=true",
+    "/api/v1/search/label_names?match[]=up&batch_size=1",
+    "/api/v1/search/label_values?label=tenant",
+    "/api/v1/search/label_values?label=job&search[]=ap",
+    "/api/v1/search/label_values?label=__name__&search[]=only",
+    "/api/v1/search/label_values",
+];
+
+#[test]
+fn a_search_finds_what_it_would_find_on_the_tenants_own_server() {
+    let pair = Pair::start(&json!({}));
+    let mut statuses = BTreeSet::new();
+    for question in SEARCHES {
+        let [filtered, own] = pair.ports().map(|port| send(port, &get(question)));
+        // Before 3.13 there are none.
+        if own.status == 404 {
+            assert!([400, 404].contains(&filtered.status), "{question}: {}", filtered.text());
+            continue;
+        }
+        assert_eq!(filtered.status, own.status, "{question}: {}", filtered.text());
+        // Errors have words of their own.
+        assert!(own.status != 200 || filtered.text() == own.text(), "{question}: {}", filtered.text());
+        statuses.insert(own.status);
+    }
+    assert!(statuses.len() == 2 || pair.own.version().starts_with("2."), "{statuses:?}");
 }
 
 #[test]

@@ -135,24 +135,6 @@ fn questions() -> Vec<String> {
     all
 }
 
-/// What Prometheus 3.13 searches. Each is answered line by line.
-const SEARCHES: [&str; 14] = [
-    "/api/v1/search/metric_names",
-    "/api/v1/search/metric_names?search[]=temp",
-    "/api/v1/search/metric_names?search[]=secret&limit=3&sort_by=alpha",
-    "/api/v1/search/metric_names?match[]=%7Btenant%3D%22team-veggie%22%7D",
-    "/api/v1/search/metric_names?match[]=%7Bjob%3D%22db%22%7D&match[]=up&sort_by=alpha&sort_dir=dsc",
-    "/api/v1/search/metric_names?match[]=%7B%7D",
-    "/api/v1/search/metric_names?limit=none",
-    "/api/v1/search/label_names?sort_by=alpha",
-    "/api/v1/search/label_names?search[]=ten&include_score=true",
-    "/api/v1/search/label_names?match[]=up&batch_size=1",
-    "/api/v1/search/label_values?label=tenant",
-    "/api/v1/search/label_values?label=job&search[]=ap",
-    "/api/v1/search/label_values?label=__name__&search[]=only",
-    "/api/v1/search/label_values",
-];
-
 /// What must be the same: without times, which differ from run to run, and where files lie.
 fn essence(response: &Response) -> Value {
     let mut json = response.json();
@@ -239,14 +221,6 @@ fn compare(own: &Prometheus, filtered: u16, tenants: &[&str]) -> usize {
         let got = essence(&ask(filtered, &request));
         assert_eq!(got, wanted, "{tenants:?} asked {question}");
         telling += usize::from(wanted.to_string().contains("tenant"));
-    }
-    for question in SEARCHES.into_iter().filter(|_| reads_selectors) {
-        let request = tenants.iter().fold(get(question), |request, tenant| request.header("x-tenant", tenant));
-        let (wanted, got) = (ask(own.port, &get(question)), ask(filtered, &request));
-        assert_eq!(got.status, wanted.status, "{tenants:?} asked {question}");
-        // Errors have words of their own.
-        assert!(wanted.status != 200 || got.text() == wanted.text(), "{tenants:?} asked {question}: {}", got.text());
-        telling += usize::from(wanted.status == 200);
     }
     telling
 }
