@@ -39,10 +39,17 @@ impl Prometheus {
 
     /// One that holds `series`.
     pub(crate) fn holding(series: &[Series], more: &[&str]) -> Self {
+        Self::configured(series, &[], "", more)
+    }
+
+    /// One that holds `series`, with `files` beside its configuration, to which `configuration` is added.
+    pub(crate) fn configured(series: &[Series], files: &[(&str, &str)], configuration: &str, more: &[&str]) -> Self {
         let home = directory("prometheus");
+        let text = format!("storage: {{exemplars: {{max_exemplars: 10000}}}}\n{configuration}");
+        for (name, text) in files.iter().chain(&[("prometheus.yml", text.as_str())]) {
+            fs::write(home.join(name), text).expect("a file is written");
+        }
         let (data, configuration) = (home.join("data"), home.join("prometheus.yml"));
-        fs::write(&configuration, "storage: {exemplars: {max_exemplars: 10000}}\n")
-            .expect("the configuration is written");
         // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
         let found = (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts");
         let write = request("POST", "/api/v1/write")
