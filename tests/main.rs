@@ -8,6 +8,7 @@
     reason = "a test says plainly what it expects, and a failure is its way to say no"
 )]
 
+mod attacks;
 mod config;
 mod docs;
 mod envoy;
