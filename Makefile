@@ -14,6 +14,7 @@ TOOLCHAIN ?= auto
 ENVOY ?=
 PROMETHEUS ?=
 PROMTOOL ?=
+ALERTMANAGER ?=
 # `make test TEST=attacks` runs the tests with that in their name. PLF_CORPUS, a folder of PromQL expressions, is read when set.
 TEST ?=
 # Random expressions that `make equivalence` asks for each tenant; PLF_SEED repeats those of a run.
@@ -47,9 +48,10 @@ TOOLS := $(CURDIR)/.cache/bin
 envoy := $(or $(ENVOY),$(TOOLS)/envoy)
 prometheus := $(or $(PROMETHEUS),$(TOOLS)/prometheus)
 promtool := $(or $(PROMTOOL),$(TOOLS)/promtool)
+alertmanager := $(or $(ALERTMANAGER),$(TOOLS)/alertmanager)
 
 # What the tests start, told in the environment.
-lab = ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) \
+lab = ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) ALERTMANAGER=$(alertmanager) \
 	PLF_MODULE=$(CURDIR)/$(MODULE) PLF_TRAP_MODULE=$(CURDIR)/$(TRAP_MODULE)
 
 # --- targets ---
@@ -62,7 +64,7 @@ help: ## this list
 build: $(MODULE) ## the module: target/prom-label-filter.wasm
 
 .PHONY: test
-test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## every test this machine can run, real Envoy and Prometheus included
+test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 .PHONY: equivalence
@@ -149,3 +151,7 @@ setup-envoy: ## .cache/bin/envoy, unless ENVOY is set
 .PHONY: setup-prometheus
 setup-prometheus: ## .cache/bin/prometheus and promtool, unless PROMETHEUS and PROMTOOL are set
 	@[ -n "$(PROMETHEUS)" ] && [ -n "$(PROMTOOL)" ] || .ci/setup prometheus
+
+.PHONY: setup-alertmanager
+setup-alertmanager: ## .cache/bin/alertmanager, unless ALERTMANAGER is set
+	@[ -n "$(ALERTMANAGER)" ] || .ci/setup alertmanager

@@ -132,7 +132,8 @@ impl Policy {
         let out = rewrite::head(self, route, head, &scope, &plan)?;
         let admission = complete(head, out, admitted(plan));
         if route.endpoint == Endpoint::Silence {
-            let id = SilenceId::in_path(head.path).ok_or(Denial::SilenceId)?;
+            let id = head.path.rsplit(|&b| b == b'/').next().and_then(|id| std::str::from_utf8(id).ok());
+            let id = id.and_then(SilenceId::parse).ok_or(Denial::SilenceId)?;
             return Ok(match self.silence_lookup(&scope, &id) {
                 Some(lookup) => Admission::Ask(Unproven::new(lookup, scope, Box::new(admission))),
                 None => admission,

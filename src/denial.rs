@@ -163,6 +163,8 @@ impl Denial {
                 | IdentityCause::EmptyList
                 | IdentityCause::Invalid(_)
                 | IdentityCause::TooMany { .. }
+                | IdentityCause::InvalidPattern(_)
+                | IdentityCause::SeveralPatterns
                 | IdentityCause::NotInMap
                 | IdentityCause::NoRule => (403, OURS, "identity_invalid"),
             },

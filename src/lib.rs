@@ -15,6 +15,7 @@
 //! | [`form`] | parameters of URL and form, read once and written once |
 //! | [`promql`] | expressions and selectors, written again with the tenant's matchers |
 //! | [`remote_read`] | remote reads, with the tenant's matchers in every query |
+//! | [`alertmanager`] | Alertmanager's matchers and silences |
 //! | [`rewrite`] | what goes upstream: the only maker of [`Enforced`](rewrite::Enforced) |
 //! | [`response`] | answers that the upstream cannot narrow, filtered |
 //! | [`denial`] | every refusal, its status and its words |

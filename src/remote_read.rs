@@ -6,7 +6,7 @@
 //! known field in it is as a serialiser writes it. Must not know whose request it is, nor how it came.
 // Prometheus: prompb/remote.proto, prompb/types.proto; storage/remote/codec.go, DecodeReadRequest
 
-use crate::promql::Comparison;
+use crate::promql::pattern_of;
 use crate::protobuf::{Field, Fields, Malformed, push_bytes, push_head, push_varint};
 use crate::scope::TenantScope;
 use snap::raw::{Decoder, Encoder, decompress_len};
@@ -104,25 +104,21 @@ const TYPE: u64 = 1;
 const NAME: u64 = 2;
 const VALUE: u64 = 3;
 
-/// The type of a matcher whose value is a pattern; that of one that compares is 0, which is not written.
+/// The type of a matcher whose value is a pattern.
 const RE: u64 = 2;
 
-/// The fields that each query gets.
+/// The fields that each query gets. A single value is a pattern too: Prometheus takes a matcher that compares for one of its
+/// external labels when it can, and looks for series without that label instead, which may be anybody's.
+// Prometheus: storage/remote/read_handler.go, filterExtLabelsFromMatchers
 fn matchers(scope: &TenantScope) -> Vec<u8> {
     let mut fields = Vec::new();
     for (name, scope) in scope.restrictions() {
-        let Some(comparison) = Comparison::new(scope) else { continue };
+        let Some(pattern) = pattern_of(scope) else { continue };
         let mut matcher = Vec::new();
-        let value = match &comparison {
-            Comparison::Equal(value) => value,
-            Comparison::Pattern(pattern) => {
-                push_varint(&mut matcher, TYPE << 3);
-                push_varint(&mut matcher, RE);
-                pattern.as_str()
-            }
-        };
+        push_varint(&mut matcher, TYPE << 3);
+        push_varint(&mut matcher, RE);
         push_bytes(&mut matcher, NAME, name.as_str().as_bytes());
-        push_bytes(&mut matcher, VALUE, value.as_bytes());
+        push_bytes(&mut matcher, VALUE, pattern.as_bytes());
         push_bytes(&mut fields, MATCHERS, &matcher);
     }
     fields

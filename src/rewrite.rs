@@ -3,8 +3,8 @@
 //! One canonical list of parameters comes out of URL and form; each is narrowed, passed or removed by its kind; the list
 //! is written to the place that the method uses. Must not know hosts, statuses or how an answer is filtered.
 
+use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
 use crate::alertmanager::silence::{self, SilenceId, SilenceWrite};
-use crate::alertmanager::{self, AlertFilter};
 use crate::config::policy::{AtSource, Policy, RulesApi, RulesOfOthers, Source};
 use crate::denial::Denial;
 use crate::form::{self, FormWriter, Parameter};
@@ -261,6 +261,7 @@ fn announce(policy: &Policy, scope: &TenantScope, out: &mut OutboundHead) -> Res
     let Some(first) = scope.labels().first() else { return Ok(()) };
     let value = match &first.scope {
         Scope::Values(values) => values.as_slice().iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|"),
+        Scope::Pattern(pattern) => pattern.as_str().to_owned(),
         Scope::Unrestricted => return Ok(()),
     };
     // What else a header can hold is read differently by each hop.
@@ -349,13 +350,12 @@ fn parameters(policy: &Policy, route: &Route, scope: &TenantScope, url: &[u8], f
     {
         out.selector(name, &bare);
     }
-    let filters = match route.filters {
-        Filters::None => Vec::new(),
-        Filters::Alerts => alertmanager::filters(scope),
-        Filters::Silences => alertmanager::exact_filters(scope),
-    };
-    for filter in &filters {
-        out.alert_filter(filter);
+    for matcher in matcher::of(scope) {
+        match route.filters {
+            Filters::Alerts => out.alert_filter(&matcher),
+            Filters::Silences if matcher.comparison == Comparison::Equal => out.alert_filter(&matcher),
+            Filters::None | Filters::Silences => {}
+        }
     }
     Ok(out.0.into_string())
 }
@@ -389,8 +389,8 @@ impl OutboundParameters {
         self.0.push(name.as_bytes(), selector.as_str().as_bytes());
     }
 
-    fn alert_filter(&mut self, filter: &AlertFilter) {
-        self.0.push(b"filter", filter.as_str().as_bytes());
+    fn alert_filter(&mut self, matcher: &TenantMatcher<'_>) {
+        self.0.push(b"filter", matcher.to_string().as_bytes());
     }
 
     /// Writes a parameter from which the upstream reads no series.

@@ -65,6 +65,10 @@ fn configurations_without_a_problem_are_taken() {
             r#""jwt_claim":"t","values_map":{"tomato":["fruit","veggie"],"a.b":["x"]},"values_map_only":true,"danger_unrestricted":["sre"]"#,
         ),
         rule(r#""jwt_claim":"t","values_map":{},"values_map_only":false,"danger_unrestricted":[],"regex_match":false"#),
+        rule(
+            r#""jwt_claim":"t","regex_match":true,"values_map":{"tomato":["team-(fruit|veggie)"],"*":["team-.+"]},"danger_unrestricted":["*"]"#,
+        ),
+        rule(r#""values":["team-.*"],"regex_match":true"#),
         r#"{"labels":[{"name":"tenant.id","header":"x-a"},{"name":"namespace","header":"X-A"}]}"#.to_owned(),
         with_rule(r#""jwt":{},"limits":{},"promql":{},"alertmanager":{}"#),
         with_rule(r#""jwt":{"metadata_namespace":"a","payload_key":"b"},"route_metadata_namespace":"c""#),
@@ -110,10 +114,6 @@ fn settings_that_nothing_obeys_yet_are_refused_unless_at_their_default() {
         (rule(r#""query_param":"tenant""#), "labels[0].query_param: not supported yet; leave it out"),
         (rule(r#""path_param":"tenant""#), "labels[0].path_param: not supported yet; leave it out"),
         (rule(r#""peer_certificate":"uri_san""#), "labels[0].peer_certificate: not supported yet; leave it out"),
-        (
-            rule(r#""jwt_claim":"t","regex_match":true"#),
-            "labels[0].regex_match: not supported yet; leave it out or set it to `false`",
-        ),
         (
             with_rule(r#""error_on_replace":true"#),
             "error_on_replace: not supported yet; leave it out or set it to `false`",
@@ -238,6 +238,35 @@ fn problems_of_rules_are_named() {
             Agrees,
         ),
         (rule(r#""query_param":7"#), &["labels[0].query_param: must be a string, not a number"], Agrees),
+        (
+            rule(r#""jwt_claim":"t","regex_match":"yes""#),
+            &["labels[0].regex_match: must be `true` or `false`, not a string"],
+            Agrees,
+        ),
+        (
+            rule(r#""values":["team-(?i)a"],"regex_match":true"#),
+            &["labels[0].values[0]: `team-(?i)a` is no pattern that upstream and filter read alike: at character 6, a group is `(…)` or `(?:…)`, without flags and without a name"],
+            CannotSee,
+        ),
+        (
+            rule(r#""jwt_claim":"t","regex_match":true,"values_map":{"tomato":[".*",""],"veggie":["a**"]}"#),
+            &[
+                "labels[0].values_map.tomato[0]: `.*` is a pattern that matches the empty string, as a label that is missing does; try `.+` for `.*`",
+                "labels[0].values_map.tomato[1]: must not be empty",
+                "labels[0].values_map.veggie[0]: `a**` is no pattern that upstream and filter read alike: at character 3, there is nothing here to repeat: a repetition follows a character, brackets or a group, once",
+            ],
+            Agrees,
+        ),
+        (
+            rule(r#""values":["a.*","b"],"regex_match":true"#),
+            &["labels[0].values: has 2 patterns, and `regex_match` takes one; join them: `a|b`"],
+            Agrees,
+        ),
+        (
+            rule(r#""jwt_claim":"t","regex_match":true,"values_map":{"x":["a","b","c"]}"#),
+            &["labels[0].values_map: `x` has 3 patterns, and `regex_match` takes one; join them: `a|b`"],
+            Agrees,
+        ),
         (rule(r#""jwt_claim":"t","values_map":["a"]"#), &["labels[0].values_map: must be an object, not a list"], Agrees),
         (
             rule(r#""jwt_claim":"t","values_map":{"":["a"],"x.y":[],"tomato":["a",""],"b":"c"}"#),

@@ -2,6 +2,7 @@
 
 use crate::support::protobuf;
 use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, IdentityCause, Place, identify, route_still_agrees};
 use prom_label_filter::request::Headers;
 use prom_label_filter::scope::Scope;
@@ -47,6 +48,7 @@ fn values(policy: &Policy, known: &Known) -> Result<Vec<String>, IdentityCause> 
     let identity = identify(policy, &Headers::default(), known).map_err(|error| error.cause)?;
     Ok(match &identity.scope.labels()[0].scope {
         Scope::Values(values) => values.as_slice().iter().map(|value| value.as_str().to_owned()).collect(),
+        Scope::Pattern(pattern) => vec![format!("=~{}", pattern.as_str())],
         Scope::Unrestricted => vec!["<all>".to_owned()],
     })
 }
@@ -72,6 +74,52 @@ fn a_claim_is_a_text_or_a_list_of_texts() {
             "{payload}"
         );
     }
+}
+
+/// A rule whose values are patterns.
+const PATTERN: &str =
+    r#""jwt_claim":"tenants","regex_match":true,"values_map":{"tomato":["team-(a|b)"]},"danger_unrestricted":["*"]"#;
+
+#[test]
+fn a_value_can_be_a_pattern() {
+    for (payload, expected) in [
+        (r#"{"tenants":"team-.*"}"#, "=~team-.*"),
+        (r#"{"tenants":["team-.*"]}"#, "=~team-.*"),
+        (r#"{"tenants":["team-.*","team-.*"]}"#, "=~team-.*"),
+        (r#"{"tenants":"team-a"}"#, "=~team-a"),
+        // The map and what lifts the rule come first, and are compared as they are.
+        (r#"{"tenants":"tomato"}"#, "=~team-(a|b)"),
+        (r#"{"tenants":["tomato","team-(a|b)"]}"#, "=~team-(a|b)"),
+        (r#"{"tenants":"*"}"#, "<all>"),
+        (r#"{"tenants":["team-a","team-b","*"]}"#, "<all>"),
+    ] {
+        assert_eq!(claim(PATTERN, payload), Ok(vec![expected.to_owned()]), "{payload}");
+    }
+    let fixed = policy(r#""values":["team-.*"],"regex_match":true"#);
+    assert_eq!(values(&fixed, &Known::default()), Ok(vec!["=~team-.*".to_owned()]));
+}
+
+#[test]
+fn a_value_that_cannot_be_the_pattern_refuses() {
+    for (payload, message) in [
+        (r#"["team-a","team-b"]"#, "has several patterns, and `regex_match` takes one"),
+        (r#"["tomato","team-a"]"#, "has several patterns"),
+        (r#"".*""#, "is a pattern that matches the empty string"),
+        (r#""team-a|""#, "is a pattern that matches the empty string"),
+        (r#""(?i)team-a""#, "is no pattern that upstream and filter read alike: at character 1, "),
+        (r#""team-[[:alpha:]]+""#, "is no pattern that upstream and filter read alike: at character 7, "),
+        (r#""team-(a""#, "is no pattern that upstream and filter read alike: at character 7, "),
+        (r#""(a{100}){11}""#, "is too large a pattern"),
+        (r#"["team-.*",""]"#, "must not be empty"),
+    ] {
+        let known = Known { payload: Some(json(&format!(r#"{{"tenants":{payload}}}"#))), ..Known::default() };
+        let error = identify(&policy(PATTERN), &Headers::default(), &known).expect_err(payload);
+        assert!(error.to_string().contains(message), "{error}");
+        assert_eq!(Denial::Identity(error).status(), 403);
+    }
+    assert!(claim(PATTERN, &format!(r#"{{"tenants":"{}"}}"#, "a".repeat(1001))).is_err());
+    let only = PATTERN.to_owned() + r#","values_map_only":true"#;
+    assert_eq!(claim(&only, r#"{"tenants":"team-.*"}"#), Err(IdentityCause::NotInMap));
 }
 
 #[test]

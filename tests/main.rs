@@ -8,11 +8,13 @@
     reason = "a test says plainly what it expects, and a failure is its way to say no"
 )]
 
+mod alertmanager;
 mod attacks;
 mod config;
 mod docs;
 mod envoy;
 mod equivalence;
+mod golden;
 mod identity;
 mod lab;
 mod limits;
@@ -21,6 +23,9 @@ mod patterns;
 mod pipeline;
 mod promql;
 mod promql_corpus;
+mod random_answers;
 mod remote_read;
 mod response;
+mod routes;
 mod support;
+mod tenant_patterns;

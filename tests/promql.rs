@@ -11,13 +11,18 @@ pub(crate) const SWITCHED: &str = include_str!("corpus/promql-switched.tsv");
 const REFUSED: &str = include_str!("corpus/promql-refused.tsv");
 const SWITCHED_REFUSED: &str = include_str!("corpus/promql-switched-refused.tsv");
 
-pub(crate) fn matchers(labels: &[(&str, &[&str])]) -> Matchers {
+/// A tenant's scope: each label with its values, or with none when its rule is lifted.
+pub(crate) fn tenant_scope(labels: &[(&str, &[&str])]) -> TenantScope {
     let label = |(name, values): &(&str, &[&str])| LabelScope {
         name: LabelName::new(*name).expect("a label's name"),
         scope: LabelValues::new(values.iter().map(|v| LabelValue::new(*v).expect("a value")).collect())
             .map_or(Scope::Unrestricted, Scope::Values),
     };
-    Matchers::new(&TenantScope::new(labels.iter().map(label).collect()).expect("a scope"))
+    TenantScope::new(labels.iter().map(label).collect()).expect("a scope")
+}
+
+pub(crate) fn matchers(labels: &[(&str, &[&str])]) -> Matchers {
+    Matchers::new(&tenant_scope(labels))
 }
 
 pub(crate) fn tenant() -> Matchers {

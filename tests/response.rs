@@ -3,7 +3,7 @@
 use prom_label_filter::config::parse;
 use prom_label_filter::response::{ResponseHead, ResponseHeaders, ResponsePlan};
 use prom_label_filter::route::{Endpoint, Method};
-use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Pattern, Scope, TenantScope};
 
 fn scope(scope: Scope) -> TenantScope {
     TenantScope::new(vec![LabelScope { name: LabelName::new("tenant").expect("a name"), scope }]).expect("a scope")
@@ -20,7 +20,11 @@ fn plan(endpoint: Endpoint, scope: &TenantScope) -> ResponsePlan {
 }
 
 fn filtered(head: ResponseHead, body: &str) -> Option<String> {
-    let ResponsePlan::Filter(filter) = plan(Endpoint::QueryExemplars, &fruit()) else {
+    filtered_for(&fruit(), head, body)
+}
+
+fn filtered_for(tenant: &TenantScope, head: ResponseHead, body: &str) -> Option<String> {
+    let ResponsePlan::Filter(filter) = plan(Endpoint::QueryExemplars, tenant) else {
         panic!("exemplars are filtered");
     };
     filter.filter(head, body.as_bytes()).ok().map(|body| String::from_utf8(body).expect("UTF-8"))
@@ -46,6 +50,18 @@ fn everything_but_foreign_entries_and_foreign_texts_survives() {
         .replace(r#"["store veggie-1 is down"]"#, WARNING)
         .replace(r#"["veggie"]"#, WARNING);
     assert_eq!(filtered(ResponseHead::Success, body), Some(expected));
+}
+
+#[test]
+fn a_pattern_decides_about_entries_as_values_do() {
+    let pattern = Pattern::new(LabelValue::new("team-(fruit|v.*)").expect("a value")).expect("a pattern");
+    let entry = |tenant: &str| format!(r#"{{"seriesLabels":{{"tenant":"{tenant}"}}}}"#);
+    let all = ["team-fruit", "team-fruit2", "my-team-fruit", "team-veggie", "team-fruit\\nx", "", "team-v", "Team-v"]
+        .map(entry);
+    let kept = ["team-fruit", "team-veggie", "team-v"].map(entry);
+    let body = |entries: &[String]| format!(r#"{{"data":[{}]}}"#, entries.join(","));
+    let answer = filtered_for(&scope(Scope::Pattern(pattern)), ResponseHead::Success, &body(&all));
+    assert_eq!(answer, Some(body(&kept)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::error::quoted;
 use crate::route;
-use crate::scope::{LabelName, LabelValue};
+use crate::scope::{LabelName, LabelValue, Pattern};
 
 pub(super) fn label_name(text: &str) -> Result<LabelName, String> {
     LabelName::new(text).map_err(|why| why.to_string())
@@ -12,6 +12,12 @@ pub(super) fn label_name(text: &str) -> Result<LabelName, String> {
 
 pub(super) fn label_value(text: &str) -> Result<LabelValue, String> {
     LabelValue::new(text).map_err(|why| why.to_string())
+}
+
+/// A value that stands for a pattern.
+pub(super) fn pattern(text: &str) -> Result<LabelValue, String> {
+    let value = label_value(text)?;
+    Pattern::new(value.clone()).map(|_| value).map_err(|why| format!("{} {why}", quoted(text)))
 }
 
 /// An identity as a token or a header would hold it: what no request can carry would never match.

@@ -3,6 +3,7 @@
 //! Made by [`super::parse`] alone. Must not know how the configuration was written (JSON text or protobuf), nor any host.
 
 use crate::promql::{Dialect, TextLimits};
+use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,12 +53,23 @@ pub struct LabelRule {
     pub name: LabelName,
     /// Where the identity comes from.
     pub source: Source,
+    /// How the values are meant.
+    pub meaning: Meaning,
     /// Identity value to label values.
     pub values_map: BTreeMap<String, LabelValues>,
     /// What becomes of an identity value that the map lacks.
     pub unmapped: Unmapped,
     /// Identity values, before the map, that lift this rule.
     pub danger_unrestricted: BTreeSet<String>,
+}
+
+/// How a rule's values are meant.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// As the label's values.
+    Literal,
+    /// As one pattern for them (`regex_match`).
+    Pattern(Patterns),
 }
 
 /// Where one rule's identity values come from.

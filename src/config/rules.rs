@@ -2,8 +2,9 @@
 
 use super::error::quoted;
 use super::names;
-use super::policy::{HeaderSyntax, LabelRule, Source, Unmapped};
-use super::raw::Section;
+use super::policy::{HeaderSyntax, LabelRule, Meaning, Source, Unmapped};
+use super::raw::{Check, Section};
+use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
 use std::collections::BTreeMap;
 
@@ -52,19 +53,20 @@ fn rule(
             named.insert(name.clone(), index);
         }
     }
-    let source = source(label, most_values);
-    label.flag_later("regex_match", false);
-    let values_map = values_map(label, most_values);
+    let meaning =
+        if label.flag("regex_match", false) { Meaning::Pattern(Patterns::default()) } else { Meaning::Literal };
+    let source = source(label, &meaning, most_values);
+    let values_map = values_map(label, &meaning, most_values);
     let unmapped = if label.flag("values_map_only", false) { Unmapped::Refused } else { Unmapped::StaysItself };
     let danger_unrestricted = label.set("danger_unrestricted", names::identity);
     if unmapped == Unmapped::Refused && label.lacks("values_map") && danger_unrestricted.is_empty() {
         label.problem_at("values_map_only", "needs `values_map`: without it every identity is refused");
     }
-    Some(LabelRule { name: name?, source: source?, values_map, unmapped, danger_unrestricted })
+    Some(LabelRule { name: name?, source: source?, meaning, values_map, unmapped, danger_unrestricted })
 }
 
 /// Reads every source that is written, so that all their problems show, and takes the only one.
-fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
+fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) -> Option<Source> {
     let claim = label.segments("jwt_claim", names::not_empty);
     let header = label.text("header", names::header_name);
     let syntax =
@@ -80,11 +82,9 @@ fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
     if label.has("pattern") && !label.has("peer_certificate") {
         label.problem_at("pattern", "needs `peer_certificate`; remove it");
     }
-    let values = label.texts("values", names::label_value);
-    if let Some(values) = &values
-        && values.len() > most_values
-    {
-        label.problem_at("values", too_many(values.len(), most_values));
+    let values = label.texts("values", value_of(meaning));
+    if let Some(problem) = values.as_ref().and_then(|values| too_many(values, meaning, most_values)) {
+        label.problem_at("values", problem);
     }
 
     let written: Vec<_> = SOURCES.iter().filter(|source| label.has(source)).map(|source| quoted(source)).collect();
@@ -100,16 +100,32 @@ fn source(label: &mut Section<'_, '_>, most_values: usize) -> Option<Source> {
     claim.map(Source::JwtClaim).or(header).or(metadata.map(Source::RouteMetadata)).or(values)
 }
 
-fn values_map(label: &mut Section<'_, '_>, most_values: usize) -> BTreeMap<String, LabelValues> {
-    let map: BTreeMap<String, Vec<LabelValue>> = label.map("values_map", names::label_value);
+fn values_map(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) -> BTreeMap<String, LabelValues> {
+    let map: BTreeMap<String, Vec<LabelValue>> = label.map("values_map", value_of(meaning));
     for (identity, values) in &map {
-        if values.len() > most_values {
-            label.problem_at("values_map", format!("{} {}", quoted(identity), too_many(values.len(), most_values)));
+        if let Some(problem) = too_many(values, meaning, most_values) {
+            label.problem_at("values_map", format!("{} {problem}", quoted(identity)));
         }
     }
     map.into_iter().filter_map(|(identity, values)| Some((identity, LabelValues::new(values)?))).collect()
 }
 
-fn too_many(count: usize, most: usize) -> String {
-    format!("has {count} values, more than `limits.values` allows ({most}); raise that limit")
+/// What one of a rule's values must be.
+fn value_of(meaning: &Meaning) -> Check<LabelValue> {
+    match meaning {
+        Meaning::Literal => names::label_value,
+        Meaning::Pattern(_) => names::pattern,
+    }
+}
+
+/// What is wrong with the number of values.
+fn too_many(values: &[LabelValue], meaning: &Meaning, most: usize) -> Option<String> {
+    let count = values.len();
+    match meaning {
+        Meaning::Literal => (count > most)
+            .then(|| format!("has {count} values, more than `limits.values` allows ({most}); raise that limit")),
+        Meaning::Pattern(_) => {
+            (count > 1).then(|| format!("has {count} patterns, and `regex_match` takes one; join them: `a|b`"))
+        }
+    }
 }

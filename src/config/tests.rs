@@ -1,4 +1,4 @@
-use super::policy::{HeaderSyntax, Limits, Metadata, ResponseHeaders, Source, Unmapped};
+use super::policy::{HeaderSyntax, Limits, Meaning, Metadata, ResponseHeaders, Source, Unmapped};
 use super::*;
 use crate::promql::{Dialect, Feature, TextLimits};
 use crate::protobuf_writer::{entry, structure, value as encoded};
@@ -43,6 +43,7 @@ fn what_is_not_written_has_the_default_of_the_contract() {
     assert_eq!(rule.name.as_str(), "tenant");
     assert_eq!(rule.source, Source::JwtClaim(vec!["tenant".to_owned()]));
     assert_eq!(rule.unmapped, Unmapped::StaysItself);
+    assert!(matches!(rule.meaning, Meaning::Literal));
     assert!(rule.values_map.is_empty() && rule.danger_unrestricted.is_empty());
 }
 
@@ -56,7 +57,7 @@ fn what_is_written_is_what_it_means() {
             {"name":"d","jwt_claim":"realm.tenants","values_map":{"tomato":["veggie","fruit"]},"values_map_only":true},
             {"name":"e","jwt_claim":["realm","tenants"],"danger_unrestricted":["sre","ops"]},
             {"name":"f.g","route_metadata":"tenant"},
-            {"name":"h","route_metadata":["a","b"]}],
+            {"name":"h","route_metadata":["a","b"],"regex_match":true}],
         "jwt":{"metadata_namespace":"n","payload_key":"k"},"route_metadata_namespace":"r","path_prefix":"/a/b/",
         "metadata":"danger_pass","hold_response_headers":true,"extra_parameters":["nocache"],
         "promql":{"experimental_functions":true,"duration_expressions":false,"extended_range_selectors":true,
@@ -83,6 +84,7 @@ fn what_is_written_is_what_it_means() {
     let mapped = &policy.rules[3];
     assert_eq!(mapped.unmapped, Unmapped::Refused);
     assert!(mapped.values_map["tomato"].contains("fruit") && mapped.values_map["tomato"].contains("veggie"));
+    assert!(matches!(mapped.meaning, Meaning::Literal) && matches!(policy.rules[6].meaning, Meaning::Pattern(_)));
     assert_eq!(policy.rules[4].danger_unrestricted.iter().collect::<Vec<_>>(), ["ops", "sre"]);
     assert_eq!((policy.jwt.namespace.as_str(), policy.jwt.payload_key.as_str()), ("n", "k"));
     assert_eq!((policy.route_metadata_namespace.as_str(), policy.path_prefix.as_str()), ("r", "/a/b"));

@@ -17,6 +17,7 @@ use crate::response::{HIDDEN_ERROR, ResponseFilter, ResponseHead, ResponseHeader
 use crate::rewrite::{Enforced, OutboundBody, OutboundHead};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -436,11 +437,11 @@ impl Stream {
         let collection = match &mut self.answer {
             Reply::Collected(collection) => collection,
             Reply::Scrubbed(scrubber) => {
-                let mut out = scrubber.push(&calls::buffer(Buffer::ResponseBody, size)?);
-                if end_of_stream {
-                    out.extend(std::mem::take(scrubber).finish());
+                let chunk = calls::buffer(Buffer::ResponseBody, size)?;
+                // What is borrowed is the chunk as it is.
+                if let Cow::Owned(left) = scrubber.push(&chunk) {
+                    calls::replace_buffer(Buffer::ResponseBody, &left)?;
                 }
-                calls::replace_buffer(Buffer::ResponseBody, &out)?;
                 return Ok(Action::Continue);
             }
             // Untouched answers stream through; behind an ended one only our own answer still comes by.

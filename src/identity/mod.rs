@@ -8,8 +8,9 @@ pub mod header;
 pub mod route_metadata;
 pub mod struct_value;
 
-use crate::config::policy::{LabelRule, Policy, Source, Unmapped};
+use crate::config::policy::{LabelRule, Meaning, Policy, Source, Unmapped};
 use crate::request::Headers;
+use crate::scope::pattern::InvalidPattern;
 use crate::scope::{InvalidLabel, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
 use crate::value::Value;
 use std::fmt;
@@ -82,6 +83,10 @@ pub enum IdentityCause {
         /// The limit.
         limit: usize,
     },
+    /// A value that cannot be a pattern (`regex_match`).
+    InvalidPattern(InvalidPattern),
+    /// More than one pattern (`regex_match`).
+    SeveralPatterns,
     /// `values_map_only` is on and the map lacks the value.
     NotInMap,
     /// The policy has no rule.
@@ -125,6 +130,14 @@ impl fmt::Display for IdentityError {
             IdentityCause::TooMany { limit } => {
                 write!(f, "the identity for the label `{label}` has more than {limit} values (`limits.values`)")
             }
+            IdentityCause::InvalidPattern(invalid) => {
+                write!(f, "the identity for the label `{label}` {invalid} (`regex_match`)")
+            }
+            IdentityCause::SeveralPatterns => write!(
+                f,
+                "the identity for the label `{label}` has several patterns, and `regex_match` takes one: whatever \
+                 names the tenant must join them, as in `a|b`"
+            ),
             IdentityCause::NotInMap => write!(
                 f,
                 "an identity value for the label `{label}` stands for no tenant: `values_map` lacks it and `values_map_only` is on"
@@ -222,7 +235,14 @@ fn resolve<'a>(
         return Ok(Scope::Unrestricted);
     }
     let values = LabelValues::new(values).ok_or(IdentityCause::EmptyList)?;
-    if values.as_slice().len() > limit { Err(IdentityCause::TooMany { limit }) } else { Ok(Scope::Values(values)) }
+    match (&rule.meaning, values.as_slice()) {
+        (Meaning::Literal, several) if several.len() > limit => Err(IdentityCause::TooMany { limit }),
+        (Meaning::Literal, _) => Ok(Scope::Values(values)),
+        (Meaning::Pattern(patterns), [text]) => {
+            patterns.get(text).map(Scope::Pattern).map_err(IdentityCause::InvalidPattern)
+        }
+        (Meaning::Pattern(_), _) => Err(IdentityCause::SeveralPatterns),
+    }
 }
 
 /// A text, or a list of texts, from a token or from metadata. One element that is no text spoils the list.

@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 
 use super::token::Escapes;
-use crate::scope::{LabelName, Scope, TenantScope};
+use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
 
 /// A tenant's scope as the text of matchers, made once and put at every selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matchers {
-    /// `tenant="v"`, or `tenant=~"v|w"` for several values; matchers of several labels stand in the order of the
-    /// configuration.
+    /// `tenant="v"`, or `tenant=~"v|w"` for several values, or `tenant=~` and the operator's own pattern; matchers of
+    /// several labels stand in the order of the configuration.
     plain: String,
     /// The same as regular expressions throughout: the form that `absent()` does not echo.
     unechoed: String,
@@ -24,11 +24,12 @@ impl Matchers {
     pub fn new(scope: &TenantScope) -> Self {
         let (mut plain, mut unechoed) = (Vec::new(), Vec::new());
         for (name, scope) in scope.restrictions() {
-            for (text, comparison) in [(&mut plain, Comparison::new(scope)), (&mut unechoed, Comparison::pattern(scope))] {
-                if let Some(comparison) = comparison {
-                    push_matcher(text, name, &comparison);
-                }
+            let Some(pattern) = pattern_of(scope) else { continue };
+            match scope.only() {
+                Some(value) => push_matcher(&mut plain, name, "=", value.as_str()),
+                None => push_matcher(&mut plain, name, "=~", &pattern),
             }
+            push_matcher(&mut unechoed, name, "=~", &pattern);
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Self { plain: text(plain), unechoed: text(unechoed) }
@@ -57,40 +58,28 @@ impl Matchers {
     }
 }
 
-/// What a label is compared with: one text, or a pattern that its whole value must match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison<'a> {
-    Equal(&'a str),
-    Pattern(String),
-}
-
-impl<'a> Comparison<'a> {
-    /// One value is compared, several are a pattern; `None` where everything may be read.
-    pub(crate) fn new(scope: &'a Scope) -> Option<Self> {
-        match scope {
-            Scope::Values(values) => match values.as_slice() {
-                [value] => Some(Self::Equal(value.as_str())),
-                _ => Self::pattern(scope),
-            },
-            Scope::Unrestricted => None,
-        }
-    }
-
-    /// The values as alternatives, a single one too.
-    fn pattern(scope: &Scope) -> Option<Self> {
-        let Scope::Values(values) = scope else { return None };
-        let mut text = String::new();
-        for (place, value) in values.as_slice().iter().enumerate() {
-            if place > 0 {
-                text.push('|');
-            }
-            push_literal_pattern(&mut text, value.as_str());
-        }
-        Some(Self::Pattern(text))
+/// What `scope` allows as one pattern; `None` where that is everything. Prometheus lets it match whole values only.
+pub(crate) fn pattern_of(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::Values(values) => Some(alternatives(values)),
+        Scope::Pattern(pattern) => Some(pattern.as_str().to_owned()),
+        Scope::Unrestricted => None,
     }
 }
 
-fn push_matcher(out: &mut Vec<u8>, name: &LabelName, comparison: &Comparison<'_>) {
+/// `values` as a pattern that matches each of them, and nothing else.
+pub(crate) fn alternatives(values: &LabelValues) -> String {
+    let mut pattern = String::new();
+    for (place, value) in values.as_slice().iter().enumerate() {
+        if place > 0 {
+            pattern.push('|');
+        }
+        push_literal_pattern(&mut pattern, value.as_str());
+    }
+    pattern
+}
+
+fn push_matcher(out: &mut Vec<u8>, name: &LabelName, operator: &str, text: &str) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -99,10 +88,6 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, comparison: &Comparison<'_>
     } else {
         push_quoted(out, name.as_str().as_bytes());
     }
-    let (operator, text) = match comparison {
-        Comparison::Equal(text) => ("=", *text),
-        Comparison::Pattern(text) => ("=~", text.as_str()),
-    };
     out.extend_from_slice(operator.as_bytes());
     push_quoted(out, text.as_bytes());
 }
@@ -210,7 +195,7 @@ pub(super) fn push_literal(out: &mut Vec<u8>, literal: &[u8], escapes: Escapes) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::{LabelScope, LabelValue, LabelValues};
+    use crate::scope::{LabelScope, LabelValue, Pattern};
 
     fn scope(labels: &[(&str, &[&str])]) -> TenantScope {
         let label = |(name, values): &(&str, &[&str])| LabelScope {
@@ -239,6 +224,21 @@ mod tests {
             assert_eq!(matchers.plain(), plain);
             assert_eq!(matchers.unechoed(), unechoed);
             assert_eq!(matchers.is_empty(), plain.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_tenants_pattern_is_written_as_it_is() {
+        for (pattern, plain) in [
+            ("team-.*", r#"tenant=~"team-.*""#),
+            (r#"a\.(b|"é")\d{2}"#, r#"tenant=~"a\\.(b|\"é\")\\d{2}""#),
+            ("\u{fffd}+", r#"tenant=~"\ufffd+""#),
+        ] {
+            let pattern = Pattern::new(LabelValue::new(pattern).expect("a value")).expect("a pattern");
+            let name = LabelName::new("tenant").expect("a name");
+            let scope = TenantScope::new(vec![LabelScope { name, scope: Scope::Pattern(pattern) }]).expect("a scope");
+            let matchers = Matchers::new(&scope);
+            assert_eq!((matchers.plain(), matchers.unechoed()), (plain, plain));
         }
     }
 

@@ -22,8 +22,10 @@ mod token;
 use std::collections::BTreeSet;
 
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
-pub(crate) use matcher::Comparison;
 pub use matcher::Matchers;
+
+pub(crate) use matcher::{alternatives, pattern_of};
+pub(crate) use pattern::matches_empty;
 
 use error::Refusal;
 use grammar::Rewriter;

@@ -7,7 +7,7 @@
 
 /// Whether `pattern`, anchored as Prometheus does it, matches the empty string. One that is no pattern counts as rejecting:
 /// the upstream has the last word on it, and better ones.
-pub(super) fn matches_empty(pattern: &[u8]) -> bool {
+pub(crate) fn matches_empty(pattern: &[u8]) -> bool {
     std::str::from_utf8(pattern).is_ok() && read(pattern).unwrap_or(false)
 }
 

@@ -7,16 +7,43 @@ use super::json::{self, Edit};
 /// What a client reads in place of warnings and infos, which name other tenants' stores.
 pub(super) const HIDDEN_WARNINGS: &str = r#"["the upstream reported warnings; they are not shown on this endpoint"]"#;
 
+/// What a client reads in place of an error.
+pub(super) fn hidden_error() -> String {
+    format!("\"{HIDDEN_ERROR}\"")
+}
+
+/// What a member of the envelope is to a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Member {
+    Data,
+    /// Warnings or infos.
+    Warnings,
+    Error,
+    #[default]
+    Other,
+}
+
+impl Member {
+    pub(super) fn named(name: &str) -> Self {
+        match json::folded(name).as_str() {
+            "data" => Self::Data,
+            "warnings" | "infos" => Self::Warnings,
+            "error" => Self::Error,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// `text` with its `data` as `data` edits it, and its warnings, infos and error replaced by constant text. Everything else
 /// stays as it is: unknown members, order, numbers, white space.
 ///
 /// `None` when `text` is no such envelope, or `data` refuses it.
 pub(super) fn edit(text: &str, data: impl Fn(&str) -> Option<Edit>) -> Option<String> {
-    let edit = json::edit_members(text, |name, value| match json::folded(name).as_str() {
-        "data" => data(value),
-        "warnings" | "infos" => Some(hide(value)),
-        "error" => Some(Edit::Replace(format!("\"{HIDDEN_ERROR}\""))),
-        _ => Some(Edit::Keep),
+    let edit = json::edit_members(text, |name, value| match Member::named(name) {
+        Member::Data => data(value),
+        Member::Warnings => Some(hide(value)),
+        Member::Error => Some(Edit::Replace(hidden_error())),
+        Member::Other => Some(Edit::Keep),
     });
     edit?.apply(text)
 }

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// What becomes of an element, or of a member. Edits nest: what an array becomes is what a member of its object becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Edit {
+pub(crate) enum Edit {
     /// It stays, byte for byte.
     Keep,
     /// It goes, with its name and its comma.
@@ -21,7 +21,7 @@ pub(super) enum Edit {
 
 impl Edit {
     /// What `text` becomes; `None` when it is dropped.
-    pub(super) fn apply(self, text: &str) -> Option<String> {
+    pub(crate) fn apply(self, text: &str) -> Option<String> {
         match self {
             Self::Keep => Some(text.to_owned()),
             Self::Drop => None,
@@ -32,14 +32,14 @@ impl Edit {
 
 /// What an object becomes when each member becomes what `edit` says of its name, decoded, and its value, as it is written:
 /// [`Edit::Keep`] or [`Edit::Replace`]. `None` when `object` is none, or `edit` refuses.
-pub(super) fn edit_members<'a>(object: &'a str, mut edit: impl FnMut(&str, &'a str) -> Option<Edit>) -> Option<Edit> {
+pub(crate) fn edit_members<'a>(object: &'a str, mut edit: impl FnMut(&str, &'a str) -> Option<Edit>) -> Option<Edit> {
     let mut edited = Edited::new(object);
     each_member(object, |name, value| edited.part(value, edit(name, value)?))?;
     edited.finish()
 }
 
 /// The same for an array and its elements. One that is left without elements is `[]`.
-pub(super) fn edit_elements<'a>(array: &'a str, mut edit: impl FnMut(&'a str) -> Option<Edit>) -> Option<Edit> {
+pub(crate) fn edit_elements<'a>(array: &'a str, mut edit: impl FnMut(&'a str) -> Option<Edit>) -> Option<Edit> {
     let mut edited = Edited::new(array);
     each_element(array, |element| edited.part(element, edit(element)?))?;
     edited.finish()
@@ -52,18 +52,18 @@ pub(super) fn edit_list<'a>(list: &'a str, edit: impl FnMut(&'a str) -> Option<E
 
 /// Shows `visit` the members of an object in order, repeats included: names are decoded, values are untouched text.
 /// `None` when `object` is none, or `visit` says so.
-pub(super) fn each_member<'a>(object: &'a str, mut visit: impl FnMut(&str, &'a str) -> Option<()>) -> Option<()> {
+pub(crate) fn each_member<'a>(object: &'a str, mut visit: impl FnMut(&str, &'a str) -> Option<()>) -> Option<()> {
     whole(object, |json| json.deserialize_map(Members(&mut visit)))
 }
 
 /// Shows `visit` the elements of an array in order, as untouched text. `None` when `array` is none, or `visit` says so.
-pub(super) fn each_element<'a>(array: &'a str, mut visit: impl FnMut(&'a str) -> Option<()>) -> Option<()> {
+pub(crate) fn each_element<'a>(array: &'a str, mut visit: impl FnMut(&'a str) -> Option<()>) -> Option<()> {
     whole(array, |json| json.deserialize_seq(Elements(&mut visit)))
 }
 
 /// The value of the only member that is called `name`, in lower case, by a client: `Some(None)` when there is none, or
 /// more than one. `None` when `object` is no object.
-pub(super) fn sole_member<'a>(object: &'a str, name: &str) -> Option<Option<&'a str>> {
+pub(crate) fn sole_member<'a>(object: &'a str, name: &str) -> Option<Option<&'a str>> {
     let mut found = None;
     each_member(object, |key, value| {
         if folded(key) == name {
@@ -75,7 +75,7 @@ pub(super) fn sole_member<'a>(object: &'a str, name: &str) -> Option<Option<&'a 
 }
 
 /// The text of a string; `None` for anything else.
-pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn string(text: &str) -> Option<Cow<'_, str>> {
     whole(text, |json| json.deserialize_str(Text)).map(|text| text.0)
 }
 

@@ -5,7 +5,7 @@
 mod alerts;
 pub mod envelope;
 pub mod exemplars;
-mod json;
+pub(crate) mod json;
 mod labels;
 mod rules;
 pub mod scrub;
@@ -197,7 +197,7 @@ impl ResponseFilter {
             Entries::Alerts => envelope::edit(text, |data| alerts::filter(data, scope)),
             Entries::Targets => envelope::edit(text, |data| targets::filter(data, scope)),
             Entries::Silences => silences::filter_list(text, scope),
-            Entries::Silence => silences::filter_one(text, scope),
+            Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
         }
     }
 
@@ -218,5 +218,8 @@ pub const HIDDEN_ERROR: &str = "the upstream reported an error; its text is not 
 
 fn is_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|&b| b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    // Searches answer line by line.
+    [&b"application/json"[..], b"application/x-ndjson"]
+        .iter()
+        .any(|json| essence.trim_ascii().eq_ignore_ascii_case(json))
 }

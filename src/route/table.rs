@@ -154,7 +154,12 @@ pub const ROUTES: &[Route] = &[
     },
     Route { endpoint: Endpoint::BuildInfo, path: "/api/v1/status/buildinfo", ..GET },
     Route { endpoint: Endpoint::Features, path: "/api/v1/features", ..GET },
-    Route { endpoint: Endpoint::OpenApi, path: "/api/v1/openapi.yaml", ..GET },
+    Route {
+        endpoint: Endpoint::OpenApi,
+        path: "/api/v1/openapi.yaml",
+        parameters: &[("openapi_version", ParameterKind::Scalar)],
+        ..GET
+    },
     Route {
         endpoint: Endpoint::Rules,
         path: "/api/v1/rules",
@@ -270,6 +275,8 @@ pub const ROUTES: &[Route] = &[
 pub const PAGES: &[&str] = &[
     "/",
     "/graph",
+    // Where Debian's leads to `/classic/graph`.
+    "/graph/",
     "/query",
     "/alerts",
     "/rules",
@@ -285,7 +292,6 @@ pub const PAGES: &[&str] = &[
     "/global",
     "/loaded",
     "/stores",
-    "/new/*",
     "/classic/graph",
     "/classic/static/*",
     "/assets/*",
@@ -293,7 +299,6 @@ pub const PAGES: &[&str] = &[
     "/favicon.svg",
     "/favicon.ico",
     "/manifest.json",
-    "/robots.txt",
 ];
 
 /// A page of a web interface; its query is for the browser.

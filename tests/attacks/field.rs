@@ -9,7 +9,7 @@ use crate::support::client::{get, send};
 use crate::support::data::{END, MINUTES};
 use crate::support::envoy::Listener;
 use crate::support::eventually;
-use crate::support::prometheus::Prometheus;
+use crate::support::prometheus::{Duties, Prometheus};
 use crate::support::remote_write::{Exemplar, Points, Series};
 use crate::support::tokens::token;
 use crate::support::upstream::{Answer, Upstream};
@@ -94,14 +94,14 @@ fn listeners() -> Vec<Listener> {
 
 impl Field {
     fn start() -> Self {
-        let (eves, victims) = (target("eves", "eves"), target(secret::HELP, secret::SCRAPED));
-        let configuration = fill(CONFIGURATION).replace("{EVES}", &eves).replace("{VICTIMS}", &victims);
         let file = format!("{}.yml", secret::FILE);
-        let files = [("eve.yml", EVES_RULES), (file.as_str(), VICTIMS_RULES), ("mixed.yml", MIXED_RULES)];
-        let texts = files.map(|(_, text)| fill(text));
-        let files: Vec<(&str, &str)> =
-            files.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_str())).collect();
-        let prometheus = Prometheus::configured(&series(), &files, &configuration, &["--enable-feature=search-api"]);
+        let files = [("eves.yml", eves_rules()), (&file, victims_rules()), ("mixed.yml", mixed_rules())];
+        let duties = Duties {
+            rules: files.into_iter().map(|(name, groups)| (name.to_owned(), groups)).collect(),
+            scrape_configs: scrape_configs(),
+            ..Duties::default()
+        };
+        let prometheus = Prometheus::with(&series(), &duties, &["--enable-feature=search-api"]);
         eventually("alerts to fire", || all_fire(&prometheus).then_some(()));
         let bench = Bench::before(Upstream::in_front_of(prometheus.port), listeners());
         Self { bench, prometheus }
@@ -119,28 +119,6 @@ impl Field {
             (found.as_array()?.len() == 3).then_some(())
         });
     }
-}
-
-/// A file of Prometheus with the secrets in it.
-fn fill(text: &str) -> String {
-    [
-        ("{FILE}", secret::FILE),
-        ("{POOL}", secret::POOL),
-        ("{TARGET_LABEL}", secret::TARGET_LABEL),
-        ("{TARGET_URL}", secret::TARGET_URL),
-        ("{TARGET_ERROR}", secret::TARGET_ERROR),
-        ("{DROPPED}", secret::DROPPED),
-        ("{USER}", secret::CONFIGURATION),
-        ("{RULE_QUERY}", secret::RULE_QUERY),
-        ("{RULE_LABEL}", secret::RULE_LABEL),
-        ("{ANNOTATION}", secret::ANNOTATION),
-        ("{GROUP}", secret::GROUP),
-        ("{ALERT}", secret::ALERT),
-        ("{RECORD}", secret::RECORD),
-        ("{RULE_OF_NOBODY}", secret::RULE_OF_NOBODY),
-    ]
-    .iter()
-    .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 /// Whether rules have been evaluated.
@@ -193,61 +171,76 @@ fn target(help: &str, word: &str) -> String {
     let page =
         format!("# HELP scraped_total {help}\n# TYPE scraped_total counter\nscraped_total{{word=\"{word}\"}} 1\n");
     let server = Upstream::start();
-    server.answer_all(Answer::json(200, page).header("content-type", "text/plain; version=0.0.4"));
+    server.answer_others(Answer::json(200, page).header("content-type", "text/plain; version=0.0.4"));
     format!("127.0.0.1:{}", server.port)
 }
 
-const CONFIGURATION: &str = r#"
-global: {evaluation_interval: 1s, scrape_interval: 1s, scrape_timeout: 1s}
-rule_files: [eve.yml, "{FILE}.yml", mixed.yml]
-scrape_configs:
-- job_name: api
-  static_configs: [{targets: ["{EVES}"], labels: {tenant: eve}}]
-- job_name: "{POOL}"
-  params: {word: ["{TARGET_URL}"]}
-  basic_auth: {username: "{USER}", password: x}
-  static_configs: [{targets: ["{VICTIMS}"], labels: {tenant: victim, word: "{TARGET_LABEL}"}}]
-- job_name: moved
-  static_configs: [{targets: ["{VICTIMS}"], labels: {tenant: eve, word: "{TARGET_LABEL}"}}]
-  relabel_configs: [{target_label: tenant, replacement: victim}]
-- job_name: down
-  metrics_path: "/{TARGET_ERROR}"
-  static_configs: [{targets: ["127.0.0.1:1"], labels: {tenant: victim}}]
-- job_name: dropped
-  static_configs: [{targets: ["127.0.0.1:1"], labels: {tenant: victim, word: "{DROPPED}"}}]
-  relabel_configs: [{action: drop, source_labels: [__address__]}]
-"#;
+fn scrape_configs() -> Value {
+    let (eves, victims) = (target("eves", "eves"), target(secret::HELP, secret::SCRAPED));
+    let at = |address: &str, tenant: &str, word: &str| json!([{"targets": [address], "labels": {"tenant": tenant, "word": word}}]);
+    json!([
+        {"job_name": "api", "static_configs": at(&eves, "eve", "eves")},
+        {
+            "job_name": secret::POOL,
+            "params": {"word": [secret::TARGET_URL]},
+            "basic_auth": {"username": secret::CONFIGURATION, "password": "x"},
+            "static_configs": at(&victims, "victim", secret::TARGET_LABEL),
+        },
+        {
+            "job_name": "moved",
+            "static_configs": at(&victims, "eve", secret::TARGET_LABEL),
+            "relabel_configs": [{"target_label": "tenant", "replacement": "victim"}],
+        },
+        {
+            "job_name": "down",
+            "metrics_path": format!("/{}", secret::TARGET_ERROR),
+            "static_configs": at("127.0.0.1:1", "victim", "down"),
+        },
+        {
+            "job_name": "dropped",
+            "static_configs": at("127.0.0.1:1", "victim", secret::DROPPED),
+            "relabel_configs": [{"action": "drop", "source_labels": ["__address__"]}],
+        },
+    ])
+}
 
-const EVES_RULES: &str = r#"
-groups:
-- name: eves
-  rules:
-  - {alert: EveUp, expr: 'up{tenant="eve",word!=""} > 0', labels: {tenant: eve}, annotations: {summary: eves}}
-  - {record: 'eve:up', expr: 'sum by (tenant) (up{tenant="eve",word!=""})', labels: {tenant: eve}}
-"#;
+fn eves_rules() -> Value {
+    let own = r#"up{tenant="eve",word="eves"}"#;
+    json!([{"name": "eves", "rules": [
+        {
+            "alert": "EveUp",
+            "expr": format!("{own} > 0"),
+            "labels": {"tenant": "eve"},
+            "annotations": {"summary": "eves"},
+        },
+        {"record": "eve:up", "expr": format!("sum by (tenant) ({own})"), "labels": {"tenant": "eve"}},
+    ]}])
+}
 
-const VICTIMS_RULES: &str = r#"
-groups:
-- name: "{GROUP}"
-  rules:
-  - alert: "{ALERT}"
-    expr: up{tenant="victim",word!="{RULE_QUERY}"} > 0
-    labels: {tenant: victim, word: "{RULE_LABEL}"}
-    annotations: {summary: "{ANNOTATION}"}
-  - {record: "{RECORD}", expr: 'up{tenant="victim",word!=""}', labels: {tenant: victim}}
-"#;
+fn victims_rules() -> Value {
+    let query = secret::RULE_QUERY;
+    json!([{"name": secret::GROUP, "rules": [
+        {
+            "alert": secret::ALERT,
+            "expr": format!(r#"up{{tenant="victim",word!="{query}"}} > 0"#),
+            "labels": {"tenant": "victim", "word": secret::RULE_LABEL},
+            "annotations": {"summary": secret::ANNOTATION},
+        },
+        {"record": secret::RECORD, "expr": r#"up{tenant="victim"}"#, "labels": {"tenant": "victim"}},
+    ]}])
+}
 
 /// Rules of both in one group, and rules of nobody with alerts of both.
-const MIXED_RULES: &str = r#"
-groups:
-- name: mixed
-  rules:
-  - {alert: EveAlso, expr: 'up{tenant="eve",word!=""} > 0', labels: {tenant: eve}}
-  - {alert: VictimAlso, expr: 'up{tenant="victim"} > 0', labels: {tenant: victim, word: "{RULE_LABEL}"}}
-  - alert: Shared
-    expr: up{tenant!="",word!=""} > 0
-    annotations: {summary: 'of {{ $labels.tenant }}: {{ $labels.word }} {{ $value }}'}
-  - {alert: Templated, expr: 'up{word!=""} > 0', labels: {tenant: '{{ $labels.tenant }}'}}
-  - {alert: Broken, expr: 'up * on (nothing) up', annotations: {summary: "{RULE_OF_NOBODY}"}}
-  - {record: 'nobody:up', expr: 'sum(up{word!="{RULE_OF_NOBODY}"})'}
-"#;
+fn mixed_rules() -> Value {
+    let (shared, nobodys) = (r#"up{tenant!="",word!=""} > 0"#, secret::RULE_OF_NOBODY);
+    let told = "of {{ $labels.tenant }}: {{ $labels.word }} {{ $value }}";
+    let victims = json!({"tenant": "victim", "word": secret::RULE_LABEL});
+    json!([{"name": "mixed", "rules": [
+        {"alert": "EveAlso", "expr": r#"up{tenant="eve",word="eves"} > 0"#, "labels": {"tenant": "eve"}},
+        {"alert": "VictimAlso", "expr": r#"up{tenant="victim"} > 0"#, "labels": victims},
+        {"alert": "Shared", "expr": shared, "annotations": {"summary": told}},
+        {"alert": "Templated", "expr": shared, "labels": {"tenant": "{{ $labels.tenant }}"}},
+        {"alert": "Broken", "expr": "up * on (nothing) up", "annotations": {"summary": nobodys}},
+        {"record": "nobody:up", "expr": format!(r#"sum(up{{word!="{nobodys}"}})"#)},
+    ]}])
+}

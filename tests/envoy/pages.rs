@@ -95,7 +95,8 @@ fn pages_that_the_server_fills_with_data_are_not_served() {
         "/debug/pprof/heap",
         "/api/v1/status/config",
         "/api/v1/notifications/live",
-        "/graph/",
+        "/new/graph",
+        "/alerts/",
         "/Graph",
     ] {
         bench.refused("ui", &get(path).header("x-tenant", "a"), 404, OURS);

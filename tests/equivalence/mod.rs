@@ -4,6 +4,7 @@
 //! `make test` asks the corpus and some random expressions; `make equivalence` asks everything and prints a table.
 //! PLF_SEED repeats a run.
 
+mod duties;
 mod essence;
 mod generator;
 mod party;
@@ -23,7 +24,7 @@ use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who asks. Every name has neighbours in the shared data that a slip in quoting would let in.
-const PARTIES: [(Holding, &[&str]); 12] = [
+const PARTIES: [(Holding, &[&str]); 13] = [
     (Holding::Tenants, &["team-fruit"]),
     (Holding::Tenants, &["team-veggie"]),
     (Holding::Tenants, &["team-fruit", "team-veggie"]),
@@ -36,7 +37,12 @@ const PARTIES: [(Holding, &[&str]); 12] = [
     (Holding::Tenants, &[".*", "a|b", "a.b", "a\\b"]),
     (Holding::TenantsOfJob, &["a", "b"]),
     (Holding::Everything, &["sre"]),
+    (Holding::TenantsOfPattern, &["team-fruit", "team-veggie", "a.b"]),
 ];
+
+/// The pattern that is the token's in [`Holding::TenantsOfPattern`]. Of the other tenants it just misses `team-fruit2` and
+/// `axb`.
+const PATTERN: &str = r"team-(fruit|veg.*)|a\.b";
 
 /// The job in the second rule of [`Holding::TenantsOfJob`].
 const JOB: &str = "api";
@@ -46,6 +52,8 @@ const JOB: &str = "api";
 enum Holding {
     /// The series of its tenants.
     Tenants,
+    /// The same, and its token says so by [`PATTERN`].
+    TenantsOfPattern,
     /// Those of them that also have [`JOB`].
     TenantsOfJob,
     /// All there are: its rule is lifted, and the shared Prometheus is its own.
@@ -53,12 +61,18 @@ enum Holding {
 }
 
 impl Holding {
-    const ALL: [Self; 3] = [Self::Tenants, Self::TenantsOfJob, Self::Everything];
+    const ALL: [Self; 4] = [Self::Tenants, Self::TenantsOfPattern, Self::TenantsOfJob, Self::Everything];
 
     fn listener(self) -> Listener {
-        let tenant = json!({"name": "tenant", "jwt_claim": "tenants", "danger_unrestricted": ["sre"]});
+        let regex_match = self == Self::TenantsOfPattern;
+        let tenant = json!({
+            "name": "tenant",
+            "jwt_claim": "tenants",
+            "danger_unrestricted": ["sre"],
+            "regex_match": regex_match,
+        });
         let rules = match self {
-            Self::Tenants | Self::Everything => json!([tenant]),
+            Self::Tenants | Self::TenantsOfPattern | Self::Everything => json!([tenant]),
             Self::TenantsOfJob => json!([tenant, {"name": "job", "values": [JOB]}]),
         };
         let promql = json!({
@@ -72,15 +86,24 @@ impl Holding {
     fn name(self) -> &'static str {
         match self {
             Self::Tenants => "tenants",
+            Self::TenantsOfPattern => "pattern",
             Self::TenantsOfJob => "tenants of a job",
             Self::Everything => "everything",
+        }
+    }
+
+    /// What the party's token says.
+    fn claim(self, tenants: &[&str]) -> Value {
+        match self {
+            Self::Tenants | Self::TenantsOfJob | Self::Everything => json!(tenants),
+            Self::TenantsOfPattern => json!(PATTERN),
         }
     }
 
     /// A Prometheus that holds this and nothing else; `None` when that is the shared one.
     fn own(self, tenants: &[&str]) -> Option<Prometheus> {
         match self {
-            Self::Tenants => Some(Prometheus::own(tenants, |_| true)),
+            Self::Tenants | Self::TenantsOfPattern => Some(Prometheus::own(tenants, |_| true)),
             Self::TenantsOfJob => Some(Prometheus::own(tenants, |series| series.has("job", JOB))),
             Self::Everything => None,
         }
@@ -148,7 +171,7 @@ fn a_tenant_sees_through_the_filter_what_its_own_prometheus_would_answer() {
             scope.spawn(move || {
                 let own = holding.own(tenants);
                 let own_port = own.as_ref().map_or(shared.port, |own| own.port);
-                let bearer = token(&json!({"tenants": tenants}));
+                let bearer = token(&json!({"tenants": holding.claim(tenants)}));
                 let party = Party::new(own_port, envoy.port(holding.name()), bearer);
                 let mut generator = Generator::new(extent.seed + u64::try_from(index).expect("a small number"), age);
                 let name = format!("{} ({})", tenants.join(", "), holding.name());

@@ -1,8 +1,11 @@
-//! The lab: a real Envoy, a real Prometheus, a recording upstream, and clients that may misbehave.
+//! The lab: a real Envoy, a real Prometheus, a real Alertmanager, a recording upstream, and clients that may misbehave.
 //!
 //! Owns processes, ports and bytes. Must not know what the filter ought to do: expectations stand in the tests, and
 //! nothing here calls the crate under test, so that a bug cannot agree with itself.
 
+pub(crate) mod alertmanager;
+#[expect(unreachable_pub, reason = "the fuzz targets share it, from a crate of their own")]
+pub(crate) mod answers;
 pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod data;

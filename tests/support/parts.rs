@@ -1,4 +1,4 @@
-//! Where the parts of the lab are: the module, Envoy, Prometheus. A part that is missing is a failure, never a skipped test.
+//! Where the parts of the lab are: the module, Envoy, Prometheus, Alertmanager. A part that is missing is a failure, never a skipped test.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,22 @@ pub(crate) fn trap_module() -> PathBuf {
 
 /// The Envoy binary.
 pub(crate) fn envoy() -> PathBuf {
-    program("ENVOY", "envoy", &[".cache/bin/envoy"])
+    program("ENVOY", &["envoy"])
 }
 
 /// The Prometheus binary.
 pub(crate) fn prometheus() -> PathBuf {
-    program("PROMETHEUS", "prometheus", &[".cache/bin/prometheus"])
+    program("PROMETHEUS", &["prometheus"])
 }
 
 /// Prometheus's tool, which writes the test data.
 pub(crate) fn promtool() -> PathBuf {
-    program("PROMTOOL", "promtool", &[".cache/bin/promtool"])
+    program("PROMTOOL", &["promtool"])
+}
+
+/// The Alertmanager binary, which has another name in Debian.
+pub(crate) fn alertmanager() -> PathBuf {
+    program("ALERTMANAGER", &["alertmanager", "prometheus-alertmanager"])
 }
 
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
@@ -38,16 +43,18 @@ fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
     path
 }
 
-fn program(variable: &str, name: &str, usual: &[&str]) -> PathBuf {
+/// What `variable` names, else what `make` has brought, else a program on PATH that has one of these names.
+fn program(variable: &str, names: &[&str]) -> PathBuf {
     if let Some(given) = env::var_os(variable) {
         let given = PathBuf::from(given);
         assert!(given.is_file(), "{variable} names no file: run make test");
         return given;
     }
-    let cached = usual.iter().map(|path| checkout().join(path));
+    let cached = checkout().join(".cache/bin");
     let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    cached
-        .chain(on_path.map(|directory| directory.join(name)))
+    std::iter::once(cached)
+        .chain(on_path)
+        .flat_map(|directory| names.iter().map(move |name| directory.join(name)))
         .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| panic!("{name} is missing ({variable}, .cache/bin or PATH): run make test"))
+        .unwrap_or_else(|| panic!("{names:?} is missing ({variable}, .cache/bin or PATH): run make test"))
 }

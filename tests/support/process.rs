@@ -1,6 +1,9 @@
 //! Child processes that cannot outlive the tests, and the directories that they write to.
 
+use super::client::status_of;
+use super::eventually;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
@@ -43,6 +46,31 @@ impl Process {
             .spawn()
             .expect("/bin/sh starts");
         Self { keeper, log }
+    }
+
+    /// Starts a server that cannot say which port it got, so one is found for it; another process may take it in between.
+    /// It is there when it answers 200 at `ready`.
+    pub(crate) fn serve(
+        program: &Path,
+        arguments: impl Fn(u16) -> Vec<String>,
+        log: &Path,
+        ready: &str,
+    ) -> (u16, Self) {
+        let run = || {
+            let port =
+                TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+            let mut process = Self::start(program, &arguments(port), log.to_owned());
+            let is_ready = eventually("a server to be ready", || {
+                if process.ended().is_some() {
+                    return Some(false);
+                }
+                (status_of(port, ready) == Some(200)).then_some(true)
+            });
+            is_ready.then_some((port, process))
+        };
+        (0..5)
+            .find_map(|_| run())
+            .unwrap_or_else(|| panic!("{} does not start: see {}", program.display(), log.display()))
     }
 
     /// How it ended, when it has.

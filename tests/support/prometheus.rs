@@ -1,16 +1,30 @@
 //! A real Prometheus over data of several tenants, and for each tenant one that holds nothing else.
 
-use super::client::{Body, Connection, get, request, status_of};
+use super::client::{Body, Connection, get, request};
 use super::process::{Process, directory};
 use super::remote_write::{self, Series};
-use super::{data, eventually, parts};
+use super::{data, parts};
+use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
                         promql-extended-range-selectors,promql-binop-fill-modifiers";
+
+/// What a Prometheus has beside its samples.
+#[derive(Clone, Debug)]
+pub(crate) struct Duties {
+    /// Groups of rules, each file under its name.
+    pub(crate) rules: Vec<(String, Value)>,
+    pub(crate) scrape_configs: Value,
+    pub(crate) remote_read: Value,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self { rules: Vec::new(), scrape_configs: json!([]), remote_read: json!([]) }
+    }
+}
 
 /// A running Prometheus; dropping it ends it.
 #[derive(Debug)]
@@ -39,19 +53,44 @@ impl Prometheus {
 
     /// One that holds `series`.
     pub(crate) fn holding(series: &[Series], more: &[&str]) -> Self {
-        Self::configured(series, &[], "", more)
+        Self::with(series, &Duties::default(), more)
     }
 
-    /// One that holds `series`, with `files` beside its configuration, to which `configuration` is added.
-    pub(crate) fn configured(series: &[Series], files: &[(&str, &str)], configuration: &str, more: &[&str]) -> Self {
+    /// One that holds `series` and has something to do.
+    pub(crate) fn with(series: &[Series], duties: &Duties, more: &[&str]) -> Self {
         let home = directory("prometheus");
-        let text = format!("storage: {{exemplars: {{max_exemplars: 10000}}}}\n{configuration}");
-        for (name, text) in files.iter().chain(&[("prometheus.yml", text.as_str())]) {
-            fs::write(home.join(name), text).expect("a file is written");
-        }
         let (data, configuration) = (home.join("data"), home.join("prometheus.yml"));
-        // Prometheus cannot say which port it got, so one is found for it; another process may take it in between.
-        let found = (0..5).find_map(|_| Self::run(&home, &data, &configuration, more)).expect("Prometheus starts");
+        for (name, groups) in &duties.rules {
+            fs::write(home.join(name), json!({"groups": groups}).to_string()).expect("the rules are written");
+        }
+        let written = json!({
+            "global": {"evaluation_interval": "1s", "scrape_interval": "1s", "scrape_timeout": "1s"},
+            "rule_files": duties.rules.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "scrape_configs": duties.scrape_configs,
+            "remote_read": duties.remote_read,
+            "storage": {"exemplars": {"max_exemplars": 10000}},
+        });
+        // JSON is YAML too.
+        fs::write(&configuration, written.to_string()).expect("the configuration is written");
+        let arguments = |port| {
+            let mut arguments = vec![
+                format!("--config.file={}", configuration.display()),
+                format!("--storage.tsdb.path={}", data.display()),
+                format!("--web.listen-address=127.0.0.1:{port}"),
+                "--web.enable-remote-write-receiver".to_owned(),
+                format!("--enable-feature={FEATURES}"),
+                // /federate answers as of now: with this it answers the last samples for as long as the tests run.
+                "--query.lookback-delta=1h".to_owned(),
+            ];
+            arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+            arguments
+        };
+        let log = home.join("prometheus.log");
+        let (port, process) = Process::serve(&parts::prometheus(), arguments, &log, "/-/ready");
+        let found = Self { port, process };
+        if series.is_empty() {
+            return found;
+        }
         let write = request("POST", "/api/v1/write")
             .header("content-type", "application/x-protobuf")
             .header("content-encoding", "snappy")
@@ -60,29 +99,6 @@ impl Prometheus {
         let answer = Connection::open(found.port).send(&write);
         assert_eq!(answer.status, 204, "{}\n{}", answer.text(), found.log_tail());
         found
-    }
-
-    fn run(home: &Path, data: &Path, configuration: &Path, more: &[&str]) -> Option<Self> {
-        let port =
-            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
-        let mut arguments = vec![
-            format!("--config.file={}", configuration.display()),
-            format!("--storage.tsdb.path={}", data.display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--web.enable-remote-write-receiver".to_owned(),
-            format!("--enable-feature={FEATURES}"),
-            // /federate answers as of now: with this it answers the last samples for as long as the tests run.
-            "--query.lookback-delta=1h".to_owned(),
-        ];
-        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        let mut process = Process::start(&parts::prometheus(), &arguments, home.join("prometheus.log"));
-        let ready = eventually("Prometheus to be ready", || {
-            if process.ended().is_some() {
-                return Some(false);
-            }
-            (status_of(port, "/-/ready") == Some(200)).then_some(true)
-        });
-        ready.then_some(Self { port, process })
     }
 
     pub(crate) fn version(&self) -> String {

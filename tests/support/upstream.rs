@@ -193,8 +193,6 @@ struct State {
     requests: Mutex<Vec<Recorded>>,
     changed: Condvar,
     answers: Mutex<HashMap<String, Answer>>,
-    /// The answer to every other request.
-    usual: Mutex<Option<Answer>>,
     /// Bytes where a request should have begun: a request was cut wrongly, which is how smuggling shows.
     garbage: Mutex<Vec<String>>,
     connections: AtomicUsize,
@@ -233,9 +231,9 @@ impl Upstream {
         self.state.answers.lock().expect("answers").insert(request.id.clone(), answer);
     }
 
-    /// The answer to everything for which no other is scripted.
-    pub(crate) fn answer_all(&self, answer: Answer) {
-        *self.state.usual.lock().expect("an answer") = Some(answer);
+    /// The answer to requests that no test has sent: those of the filter itself.
+    pub(crate) fn answer_others(&self, answer: Answer) {
+        self.state.answers.lock().expect("answers").insert(String::new(), answer);
     }
 
     /// What came of `request` so far: nothing, or one request; two are a failure.
@@ -311,9 +309,7 @@ impl State {
 
     fn answer_to(&self, id: &str) -> Answer {
         let scripted = self.answers.lock().expect("answers").get(id).cloned();
-        let usual = || self.usual.lock().expect("an answer").clone();
         scripted
-            .or_else(usual)
             .unwrap_or_else(|| Answer::json(200, r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#))
     }
 }

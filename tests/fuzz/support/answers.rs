@@ -1,11 +1,38 @@
-//! JSON with every repeat of a member, and the tenant's part of an answer as it should be.
+//! What of an answer is beyond the integration tests' reader of trees.
 
-use prom_label_filter::scope::{Scope, TenantScope};
-use prom_label_filter::value::Value;
+pub use crate::oracle::{Listing, expected, folded, read, same};
 
-/// The tree of `text`; `None` when it is no JSON.
-pub fn read(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice(text).ok()
+use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::response::ResponsePlan;
+use prom_label_filter::route::{Endpoint, Method};
+use prom_label_filter::scope::TenantScope;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::sync::LazyLock;
+
+/// The members of an object, repeats included: names decoded, values as they are written. `None` when `text` is no object.
+pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, &'de str)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                members.push((name, value.get()));
+            }
+            Ok(members)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let members = json.deserialize_map(Members).ok()?;
+    json.end().ok()?;
+    Some(members)
 }
 
 /// Whether `text` is JSON that [`read`] gives up on, while the filter does not for what it skips: a number beyond those
@@ -29,54 +56,22 @@ fn is_deep(text: &[u8]) -> bool {
     deepest > 120
 }
 
-/// A member's name as the most lenient client reads it.
-pub fn folded(name: &str) -> String {
-    // The mapping of `İ` is two letters.
-    name.replace('İ', "i").to_uppercase().to_lowercase()
-}
-
-/// Whether two trees are the same, NaN included.
-pub fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left.to_bits() == right.to_bits(),
-        (Value::List(left), Value::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
-        }
-        (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().zip(right).all(|((name, left), (other, right))| name == other && same(left, right))
-        }
-        _ => left == right,
-    }
-}
-
-/// The entries of `data` that are the tenant's: labels written once, each restricted one once, with a value that is the
-/// tenant's. `None` when `data` is no list of entries.
-pub fn tenants_entries(data: &Value, scope: &TenantScope) -> Option<Value> {
-    let Value::List(entries) = data else { return (*data == Value::Null).then_some(Value::Null) };
-    let mut kept = Vec::new();
-    for entry in entries {
-        if is_tenants(entry, scope)? {
-            kept.push(entry.clone());
-        }
-    }
-    Some(Value::List(kept))
-}
-
-fn is_tenants(entry: &Value, scope: &TenantScope) -> Option<bool> {
-    let Value::Object(members) = entry else { return None };
-    let mut labels = members.iter().filter(|(name, _)| folded(name) == "serieslabels").map(|(_, v)| v);
-    let (Some(labels), None) = (labels.next(), labels.next()) else { return Some(false) };
-    let Value::Object(labels) = labels else { return None };
-    Some(scope.restrictions().all(|(name, scope)| {
-        let found: Vec<&Value> =
-            labels.iter().filter(|(label, _)| label == name.as_str()).map(|(_, value)| value).collect();
-        match found[..] {
-            [Value::String(value)] => match scope {
-                Scope::Values(values) => values.as_slice().iter().any(|allowed| allowed.as_str() == value),
-                Scope::Unrestricted => true,
-            },
-            _ => false,
-        }
-    }))
+/// What happens to the answer of this listing.
+pub fn plan(listing: Listing, scope: &TenantScope) -> ResponsePlan {
+    static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
+        [false, true].map(|with_active_alerts| {
+            let rule = r#"{"name":"tenant","values":["x"]}"#;
+            let text = format!(r#"{{"labels":[{rule}],"rules_with_active_alerts":{with_active_alerts}}}"#);
+            config::parse(text.as_bytes()).expect("a policy")
+        })
+    });
+    let [plain, with_active_alerts] = &*POLICIES;
+    let (policy, endpoint) = match listing {
+        Listing::Exemplars => (plain, Endpoint::QueryExemplars),
+        Listing::Rules { with_active_alerts: false } => (plain, Endpoint::Rules),
+        Listing::Rules { with_active_alerts: true } => (with_active_alerts, Endpoint::Rules),
+        Listing::Alerts => (plain, Endpoint::Alerts),
+        Listing::Targets => (plain, Endpoint::Targets),
+    };
+    ResponsePlan::new(policy, endpoint, Method::Get, scope)
 }

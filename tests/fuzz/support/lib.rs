@@ -6,10 +6,13 @@ pub mod answers;
 pub mod forms;
 pub mod promql;
 pub mod tenants;
+pub mod time;
 
 mod other_parser;
 
 // The integration tests' own readers; each target uses a part of them.
+#[path = "../../support/answers.rs"]
+mod oracle;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../support/reading.rs"]
 mod reading;

@@ -3,12 +3,12 @@
 use crate::other_parser;
 use crate::reading::compare;
 use crate::tenants::{Tenant, unrestricted};
+use crate::time::{in_time, is_repeated};
 use crate::tokenizer::scan;
 use prom_label_filter::promql::{
     Dialect, Feature, LimitKey, Matchers, Problem, PromqlError, TextLimits, scope_any_selector, scope_expression,
     scope_selector,
 };
-use std::time::{Duration, Instant};
 
 /// Longer texts take the other tokenizer too long, which looks for selectors anew at each token.
 const LONGEST_READ: usize = 4_096;
@@ -83,14 +83,9 @@ pub fn dialect(number: u8) -> Dialect {
 const WIDE: TextLimits =
     TextLimits { query_bytes: usize::MAX, output_bytes: usize::MAX, nesting: 200, selectors: 1_000 };
 
-/// One text in so many is also rewritten as a long one.
-const LONG_ONES: u32 = 256;
-
-/// Asserts that a text of 64 KiB that repeats `text` does not take longer than its length allows. libFuzzer itself is slow
-/// to find long texts, and this is where what is not linear shows.
+/// Asserts that a text of 64 KiB that repeats `text` does not take longer than its length allows.
 fn check_long(rewrite: Rewrite, text: &[u8], tenant: &Tenant, dialect: &Dialect) {
-    let chance = text.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-    if text.is_empty() || chance % LONG_ONES != 0 {
+    if !is_repeated(text) {
         return;
     }
     let limits = TextLimits { selectors: usize::MAX, ..WIDE };
@@ -162,30 +157,4 @@ fn check_again(rewrite: Rewrite, scoped: &Rewritten, tenant: &Tenant, dialect: &
     if text.len() <= LONGEST_READ {
         assert_eq!(compare(&scoped.text, spelled(&twice.text), &tenant.ours), Ok(scoped.selectors));
     }
-}
-
-/// Does `work`, and asserts that its time is linear in `length`, generously. The clock of the wall is asked first; where it
-/// says too long, others may have had the processor, so the processor's time of the best of four counts.
-fn in_time<T>(length: usize, work: impl Fn() -> T) -> T {
-    // A text of 64 KiB has 86 ms, where 2 ms are usual.
-    let allowed = Duration::from_millis(20) + Duration::from_micros(1) * u32::try_from(length).unwrap_or(u32::MAX);
-    let start = Instant::now();
-    let result = work();
-    if start.elapsed() > allowed {
-        let timed = |_| {
-            let start = processor_time();
-            let _ = work();
-            processor_time().saturating_sub(start)
-        };
-        let best = (0..4).map(timed).min().unwrap_or_default();
-        assert!(best <= allowed, "{length} bytes took {best:?}");
-    }
-    result
-}
-
-/// How long this thread has been running; in steps of some milliseconds.
-fn processor_time() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts the time of threads");
-    let nanoseconds = statistics.split(' ').next().and_then(|number| number.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("nanoseconds"))
 }

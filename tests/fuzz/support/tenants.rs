@@ -1,10 +1,10 @@
-//! Tenants to scope for: one value, several, hostile ones, and none at all.
+//! Tenants to scope for: one value, several, hostile ones, a pattern, and none at all.
 //!
 //! Owns the matchers' texts, written by hand: what the core makes of a scope is compared with them.
 
 use crate::reading::Ours;
 use prom_label_filter::promql::Matchers;
-use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Pattern, Scope, TenantScope};
 use std::sync::LazyLock;
 
 /// A tenant.
@@ -36,12 +36,21 @@ fn tenant(
         scope: LabelValues::new(values.iter().map(|value| LabelValue::new(*value).expect("a value")).collect())
             .map_or(Scope::Unrestricted, Scope::Values),
     };
-    let scope = TenantScope::new(rules.iter().map(label).collect()).expect("a scope");
+    scoped(rules.iter().map(label).collect(), plain, unechoed, each)
+}
+
+fn scoped(
+    labels: Vec<LabelScope>,
+    plain: &'static str,
+    unechoed: &'static str,
+    each: &'static [(&'static str, &'static str, &'static str, bool)],
+) -> Tenant {
+    let scope = TenantScope::new(labels).expect("a scope");
     let ours = Ours::new(plain, unechoed);
     Tenant { matchers: Matchers::new(&scope), scope, plain, unechoed, each, ours }
 }
 
-static TENANTS: LazyLock<[Tenant; 8]> = LazyLock::new(|| {
+static TENANTS: LazyLock<[Tenant; 9]> = LazyLock::new(|| {
     [
         tenant(
             &[("tenant", &["v2", "v1"])],
@@ -71,12 +80,21 @@ static TENANTS: LazyLock<[Tenant; 8]> = LazyLock::new(|| {
             r#"tenant=~"\"\\} or up\\{tenant!=\"""#,
             &[("tenant", r#""} or up{tenant!=""#, r#""\} or up\{tenant!=""#, false)],
         ),
+        scoped(
+            vec![LabelScope {
+                name: LabelName::new("tenant").expect("a name"),
+                scope: Scope::Pattern(Pattern::new(LabelValue::new("v.+").expect("a value")).expect("a pattern")),
+            }],
+            r#"tenant=~"v.+""#,
+            r#"tenant=~"v.+""#,
+            &[("tenant", "", "v.+", true)],
+        ),
     ]
 });
 
 /// The tenant that `number` stands for.
 pub fn chosen(number: u8) -> &'static Tenant {
-    &TENANTS[usize::from(number % 8)]
+    &TENANTS[usize::from(number % 9)]
 }
 
 /// The one that nothing restricts.

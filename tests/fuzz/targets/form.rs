@@ -1,15 +1,16 @@
-//! A whole request without a host: the first byte chooses the endpoint (its lowest four bits) and the policy, the second
-//! where a POST's parameters part into URL and form; the rest is the parameters.
+//! A whole request without a host: the first byte chooses the endpoint (its lowest four bits and the highest) and the
+//! policy, the second where a POST's parameters part into URL and form; the rest is the parameters.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use prom_label_filter::admission::{Admission, Answer};
-use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::admission::{Admission, Answer, Finished};
+use prom_label_filter::config;
+use prom_label_filter::config::policy::{AtSource, Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
-use prom_label_filter::route::{Methods, ParameterKind, ROUTES, Route, WithoutSelector};
+use prom_label_filter::route::{Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector};
 use prom_label_filter_fuzz::forms::{Pair, read, read_written};
 use prom_label_filter_fuzz::promql::{
     Rewrite, Rewritten, any_selector, check_written, expression, selector, selects_by_nothing,
@@ -31,7 +32,12 @@ impl Credentials for Nothing {
 
 /// Policies, and the tenants whose matchers they write.
 static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
-    let policy = |json: &str| config::parse(json.as_bytes()).expect("a good configuration");
+    // Everything is switched on: what is not served has nothing to be fuzzed.
+    let policy = |json: &str| {
+        let open = json.strip_suffix('}').expect("an object");
+        let all = format!(r#"{open},"targets":"filter","ui":"pass","alertmanager":{{"enabled":true}}}}"#);
+        config::parse(all.as_bytes()).expect("a good configuration")
+    };
     [
         (policy(r#"{"labels":[{"name":"tenant","values":["v"]}]}"#), tenants::chosen(2)),
         (
@@ -41,6 +47,7 @@ static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
                     {"name":"lifted","values":["sre"],"danger_unrestricted":["sre"]},
                     {"name":"tenant","values":["x","y"]}],
                 "extra_parameters":["foo","b&="],"metadata":"danger_pass","limits":{"parameters":5},
+                "enable_label_matchers_for_rules_api":true,
                 "promql":{"experimental_functions":true,"extended_range_selectors":true,"binop_fill_modifiers":true}}"#,
             ),
             tenants::chosen(5),
@@ -55,11 +62,18 @@ static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     let &[choice, parting, ref text @ ..] = data else { return };
-    let route = &ROUTES[usize::from(choice & 15) % ROUTES.len()];
+    let route = &ROUTES[usize::from(choice & 15 | choice >> 7 << 4) % ROUTES.len()];
     let (policy, tenant) = &POLICIES[usize::from(choice >> 4 & 3)];
+    // Whose a silence is must be asked first, and of what a form is not there are other targets.
+    if route.endpoint == Endpoint::Silence || route.methods == Methods::Post {
+        return;
+    }
     let get = send(policy, route, "GET", text, None);
     if let Ok(written) = &get {
         check(policy, route, tenant, text, written);
+    }
+    if route.payload != Payload::Form {
+        return;
     }
     if route.methods == Methods::Get {
         assert!(matches!(send(policy, route, "POST", b"", Some(text)), Err(Denial::Method { .. })));
@@ -85,7 +99,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// How many pairs have a name of their own, those apart that may come often.
 fn once(pairs: &[Pair]) -> usize {
-    let often: [&[u8]; 4] = [b"match[]", b"replicaLabels[]", b"foo", b"b&="];
+    let often: [&[u8]; 6] = [b"match[]", b"search[]", b"filter", b"replicaLabels[]", b"foo", b"b&="];
     let first = |i: usize, pair: &Pair| often.contains(&&*pair.0) || pairs[..i].iter().all(|other| other.0 != pair.0);
     pairs.iter().enumerate().filter(|(i, pair)| first(*i, pair)).count()
 }
@@ -112,6 +126,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         Ok(Admission::Forward(head, _)) => {
             let head = head.into_inner();
             assert!(body.is_none());
+
             assert_eq!(policy.rules.len() == 3, head.remove.iter().any(|name| name == "x-tenant"));
             let query = head.path.strip_prefix(&path[..]).expect("the path goes on as it came");
             let query = query.strip_prefix(b"?").unwrap_or(query);
@@ -119,11 +134,15 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         }
         Ok(Admission::AwaitBody(head, _, pending)) => {
             assert_eq!(head.into_inner().path, path, "a head without its form has no parameters");
-            pending.finish(policy, body.expect("a body is awaited")).map(|body| match body.into_inner() {
-                OutboundBody::Form(form) => form,
-                OutboundBody::Empty => panic!("a form is lost"),
+            pending.finish(policy, body.expect("a body is awaited")).map(|finished| match finished {
+                Finished::Forward(body) => match body.into_inner() {
+                    OutboundBody::Form(form) => form,
+                    other => panic!("a form has become {other:?}"),
+                },
+                Finished::Ask(_) => panic!("nothing is to be asked about a form"),
             })
         }
+        Ok(Admission::Ask(_)) => panic!("nothing is to be asked about a form"),
     };
     if let Err(denial) = &result {
         let body = denial.body();
@@ -137,9 +156,12 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
 /// Asserts that `written` is `text`, pair by pair: PromQL narrowed, what the endpoint does not read left out.
 fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: &str) {
     let mut left = read_written(written).into_iter();
-    if route.path == "/api/v1/metadata" && written.is_empty() {
+    if matches!(route.endpoint, Endpoint::Metadata | Endpoint::NothingForPages) && written.is_empty() {
         return;
     }
+    // Rules are narrowed where they are only if the policy says so; their selectors are read in any case.
+    let as_asked = route.endpoint == Endpoint::Rules && policy.rules_api.at_source == AtSource::AsAsked;
+    let tenant = if as_asked { tenants::unrestricted() } else { tenant };
     let mut selectors = 0;
     for (name, value) in read(text).expect("what is malformed is refused") {
         let kind = route.parameter(&name).map(|(_, kind)| kind);
@@ -150,7 +172,8 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
             {
                 continue;
             }
-            Some(ParameterKind::AnySelector) if selects_by_nothing(&value) => continue,
+            Some(ParameterKind::AnySelector | ParameterKind::TargetSelector) if selects_by_nothing(&value) => continue,
+            Some(ParameterKind::TargetSelector) if value.is_empty() => continue,
             _ => {}
         }
         let (name_after, value_after) = left.next().expect("a parameter is lost");
@@ -158,11 +181,11 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
         let rewrite: Option<Rewrite> = match kind {
             Some(ParameterKind::Expression) => Some(expression),
             Some(ParameterKind::Selector) => Some(selector),
-            Some(ParameterKind::AnySelector) => Some(any_selector),
+            Some(ParameterKind::AnySelector | ParameterKind::TargetSelector) => Some(any_selector),
             _ => None,
         };
         if let Some(rewrite) = rewrite {
-            selectors += usize::from(kind == Some(ParameterKind::Selector));
+            selectors += usize::from(kind != Some(ParameterKind::Expression));
             let text = String::from_utf8(value_after).expect("UTF-8");
             let braces = count_selectors(&text, rewrite, policy);
             check_written(&value, &Rewritten { selectors: braces, text }, tenant);
@@ -175,6 +198,20 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
     {
         let bare = left.next().expect("the tenant's matchers alone");
         assert_eq!(bare, (name.as_bytes().to_vec(), format!("{{{}}}", tenant.plain).into_bytes()));
+    }
+    // A silence has no matcher for several values.
+    let added = tenant.each.iter().filter(|(_, _, _, several)| match route.filters {
+        Filters::None => false,
+        Filters::Silences => !several,
+        Filters::Alerts => true,
+    });
+    for (label, value, pattern, several) in added {
+        let (name, filter) = left.next().expect("a filter for each label");
+        assert_eq!(name, b"filter");
+        let (sign, value) = if *several { ("=~", pattern) } else { ("=", value) };
+        let label = if label.contains('.') { format!("\"{label}\"") } else { (*label).to_owned() };
+        let quoted = value.replace('\\', r"\\").replace('"', "\\\"");
+        assert_eq!(String::from_utf8(filter).expect("UTF-8"), format!("{label}{sign}\"{quoted}\""));
     }
     assert_eq!(left.next(), None, "a parameter came from nowhere");
 }

@@ -1,8 +1,13 @@
-//! What a tenant may read: for each enforced label the values that a series must carry.
+//! What a tenant may read: for each enforced label the values that a series must carry, or their pattern.
 //!
 //! Owns the types that stand between identity (which makes them) and rewriting (which writes them down).
 //! A [`TenantScope`] that exists is valid: names are label names, values are never empty, lists are never empty.
 //! Must not know where an identity comes from, nor how a matcher is written.
+
+pub mod pattern;
+mod syntax;
+
+pub use pattern::Pattern;
 
 use std::fmt;
 
@@ -133,6 +138,8 @@ impl LabelValues {
 pub enum Scope {
     /// Only series whose label has one of these values.
     Values(LabelValues),
+    /// Only series whose label the pattern matches (`regex_match`).
+    Pattern(Pattern),
     /// The rule is lifted (`danger_unrestricted`): every value, and series without the label.
     Unrestricted,
 }
@@ -143,7 +150,20 @@ impl Scope {
     pub fn allows(&self, value: &str) -> bool {
         match self {
             Self::Values(values) => values.contains(value),
+            Self::Pattern(pattern) => pattern.matches(value),
             Self::Unrestricted => true,
+        }
+    }
+
+    /// The value, where there is just one.
+    #[must_use]
+    pub fn only(&self) -> Option<&LabelValue> {
+        match self {
+            Self::Values(values) => match values.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::Pattern(_) | Self::Unrestricted => None,
         }
     }
 
@@ -151,7 +171,7 @@ impl Scope {
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         match self {
-            Self::Values(_) => true,
+            Self::Values(_) | Self::Pattern(_) => true,
             Self::Unrestricted => false,
         }
     }

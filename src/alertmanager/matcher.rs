@@ -1,0 +1,117 @@
+//! The tenant's matchers as Alertmanager reads them.
+//!
+//! Owns what a rule is to Alertmanager, one matcher, and how `filter=` writes it. Must not know silences.
+//!
+//! Alertmanager reads a `filter` by two grammars and prefers the older one where they differ: it knows no quoted name, and
+//! of escapes `\"`, `\\` and `\n` only. What is written here uses no others, so both read the same.
+// Alertmanager: matcher/compat/parse.go, FallbackMatcherParser; matcher/parse; pkg/labels/parse.go
+
+use crate::promql::alternatives;
+use crate::scope::{LabelName, Scope, TenantScope};
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+/// One restricted rule as the matcher that selects what it allows.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantMatcher<'a> {
+    /// The label that is enforced.
+    pub(crate) name: &'a LabelName,
+    /// What may be read of it.
+    pub(crate) scope: &'a Scope,
+    /// How it is compared.
+    pub(crate) comparison: Comparison,
+    /// What it is compared with: a value or a pattern.
+    pub(crate) value: Cow<'a, str>,
+}
+
+/// How a matcher compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// With a value.
+    Equal,
+    /// With a pattern, which must match the whole of it.
+    Pattern,
+}
+
+/// The matchers of the rules that restrict, in the order of the configuration.
+pub(crate) fn of(scope: &TenantScope) -> Vec<TenantMatcher<'_>> {
+    scope
+        .restrictions()
+        .filter_map(|(name, scope)| {
+            let (comparison, value) = match scope {
+                Scope::Values(values) => match values.as_slice() {
+                    [only] => (Comparison::Equal, Cow::Borrowed(only.as_str())),
+                    _ => (Comparison::Pattern, Cow::Owned(alternatives(values))),
+                },
+                Scope::Pattern(pattern) => (Comparison::Pattern, Cow::Borrowed(pattern.as_str())),
+                Scope::Unrestricted => return None,
+            };
+            Some(TenantMatcher { name, scope, comparison, value })
+        })
+        .collect()
+}
+
+/// The texts that `filter=` must hold, each in a parameter of its own, so that alerts are read of `scope` alone; none when
+/// nothing is restricted. Alertmanager before 0.27 refuses a name that is not classic, which has to be quoted.
+///
+/// On `/silences` the same text selects silences that have this very matcher: right for one value, not for several.
+#[must_use]
+pub fn filters(scope: &TenantScope) -> Vec<String> {
+    of(scope).iter().map(ToString::to_string).collect()
+}
+
+impl fmt::Display for TenantMatcher<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_classic() {
+            f.write_str(self.name.as_str())?;
+        } else {
+            write_quoted(f, self.name.as_str())?;
+        }
+        f.write_str(match self.comparison {
+            Comparison::Equal => "=",
+            Comparison::Pattern => "=~",
+        })?;
+        write_quoted(f, &self.value)
+    }
+}
+
+/// Names and values hold no control characters, so these two are all that needs an escape. Not PromQL's quoting: the
+/// replacement character must stand as it is, because the older grammar takes `\ufffd` for six characters.
+fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for letter in text.chars() {
+        if matches!(letter, '"' | '\\') {
+            f.write_char('\\')?;
+        }
+        f.write_char(letter)?;
+    }
+    f.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alertmanager::tests::scope;
+
+    #[test]
+    fn each_rule_is_one_text_that_both_grammars_read() {
+        for (rules, texts) in [
+            (&[("tenant", &["v"][..])][..], &[r#"tenant="v""#][..]),
+            (&[("tenant", &["v2", "v1"])], &[r#"tenant=~"v1|v2""#]),
+            (&[("tenant", &["a.b"])], &[r#"tenant="a.b""#]),
+            (&[("tenant", &["a.b", "c|d"])], &[r#"tenant=~"a\\.b|c\\|d""#]),
+            (&[("tenant", &[r#"a"\"#])], &[r#"tenant="a\"\\""#]),
+            (&[("tenant", &[r#"a"\"#, "b"])], &[r#"tenant=~"a\"\\\\|b""#]),
+            (&[("tenant", &[r"\n"])], &[r#"tenant="\\n""#]),
+            (&[("tenant", &[" a,{b}=~' "])], &[r#"tenant=" a,{b}=~' ""#]),
+            (&[("tenant", &["\u{fffd}é"])], &["tenant=\"\u{fffd}é\""]),
+            (&[("a.b", &["v"])], &[r#""a.b"="v""#]),
+            (&[(r#"a"\"#, &["v", "w"])], &[r#""a\"\\"=~"v|w""#]),
+            (&[("b", &["x"]), ("a", &["y", "z"])], &[r#"b="x""#, r#"a=~"y|z""#]),
+            (&[("b", &[]), ("a", &["y"])], &[r#"a="y""#]),
+            (&[("b", &[])], &[]),
+        ] {
+            assert_eq!(filters(&scope(rules)), texts);
+        }
+    }
+}
