@@ -89,6 +89,8 @@ fn what_is_not_the_envelope_does_not_pass() {
         "[]",
         "1",
         "x",
+        "{}",
+        r#"{"status":"success","other":[]}"#,
         r#"{"data":1}"#,
         r#"{"data":[}"#,
         r#"{"data":[]"#,

@@ -197,10 +197,10 @@ impl ResponseFilter {
     fn success(&self, text: &str) -> Option<String> {
         let scope = &self.scope;
         match self.entries {
-            Entries::Exemplars => envelope::edit(text, |data| exemplars::filter(data, scope)),
-            Entries::Rules(others) => envelope::edit(text, |data| rules::filter(data, scope, others)),
-            Entries::Alerts => envelope::edit(text, |data| alerts::filter(data, scope)),
-            Entries::Targets => envelope::edit(text, |data| targets::filter(data, scope)),
+            Entries::Exemplars => envelope::edit_success(text, |data| exemplars::filter(data, scope)),
+            Entries::Rules(others) => envelope::edit_success(text, |data| rules::filter(data, scope, others)),
+            Entries::Alerts => envelope::edit_success(text, |data| alerts::filter(data, scope)),
+            Entries::Targets => envelope::edit_success(text, |data| targets::filter(data, scope)),
             Entries::Silences => silences::filter_list(text, scope),
             Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
         }
