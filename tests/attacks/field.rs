@@ -21,9 +21,14 @@ pub(super) static FIELD: LazyLock<Field> = LazyLock::new(Field::start);
 
 /// The same filter before an upstream that answers by script.
 pub(super) static SCRIPTED: LazyLock<Bench> = LazyLock::new(|| {
+    let open = |settings: Value| {
+        let mut all = open(settings);
+        all["alertmanager"] = json!({"enabled": true, "silence_writes": "allow", "cluster": "upstream"});
+        all
+    };
     let small = json!({"response_bytes": 4000});
     let held = json!({"limits": small, "hold_response_headers": true});
-    Bench::start([
+    let listeners = [
         Listener::new("jwt", open(json!({}))).jwt().http1_trailers().websocket(),
         Listener::new("h2", open(json!({}))).jwt().cluster("upstream-h2").http1_trailers(),
         Listener::new("hold", open(json!({"hold_response_headers": true}))).jwt().stop_iteration().http1_trailers(),
@@ -31,8 +36,8 @@ pub(super) static SCRIPTED: LazyLock<Bench> = LazyLock::new(|| {
         Listener::new("small-hold", open(held)).jwt().stop_iteration(),
         Listener::new("shared-rules", open(json!({"rules_with_active_alerts": true}))).jwt(),
         Listener::new("scrub", open(json!({"warnings": "scrub"}))).jwt(),
-        Listener::bare("bare"),
-    ])
+    ];
+    Bench::start(listeners.map(Listener::close_soon))
 });
 
 /// The attacker's token.
@@ -103,7 +108,8 @@ impl Field {
         };
         let prometheus = Prometheus::with(&series(), &duties, &["--enable-feature=search-api"]);
         eventually("alerts to fire", || all_fire(&prometheus).then_some(()));
-        let bench = Bench::before(Upstream::in_front_of(prometheus.port), listeners());
+        let listeners = listeners().into_iter().map(Listener::close_soon);
+        let bench = Bench::before(Upstream::in_front_of(prometheus.port), listeners);
         Self { bench, prometheus }
     }
 

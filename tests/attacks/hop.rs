@@ -4,6 +4,7 @@
 //! The oracle of what goes on: shares no line with the filter, and knows the matrix of endpoints by itself.
 // Go: net/http/request.go, ParseForm · Prometheus: web/api/v1/api.go · Thanos: pkg/api/query/v1.go
 
+use super::members::Members;
 use super::owner::Owner;
 use crate::support::form;
 use crate::support::remote_read::ReadRequest;
@@ -30,6 +31,10 @@ enum Reads {
     Nothing,
     /// A `ReadRequest` in the body.
     RemoteRead,
+    /// Alerts, unless a `filter` lets only some through.
+    Alerts,
+    /// Silences: the answer is what is filtered. By POST it reads one in the body.
+    Silences,
 }
 
 /// Path, methods, what is read, and the parameters beside it.
@@ -53,7 +58,7 @@ const SEARCH: &[&str] = &[
     "sort_dir",
 ];
 
-const ENDPOINTS: [Endpoint; 21] = [
+const ENDPOINTS: [Endpoint; 25] = [
     ("/api/v1/query", BOTH, Reads::Expression, &["time"]),
     ("/api/v1/query_range", BOTH, Reads::Expression, TIMES),
     ("/api/v1/query_exemplars", BOTH, Reads::Expression, TIMES),
@@ -75,7 +80,13 @@ const ENDPOINTS: [Endpoint; 21] = [
     ("/api/v1/search/label_values", BOTH, Reads::Selectors, SEARCH),
     ("/api/v1/read", &["POST"], Reads::RemoteRead, &[]),
     ("/-/ready", &["GET", "HEAD"], Reads::Nothing, &[]),
+    ("/api/v2/alerts", GET, Reads::Alerts, ALERTS),
+    ("/api/v2/alerts/groups", GET, Reads::Alerts, ALERTS),
+    ("/api/v2/silences", BOTH, Reads::Silences, &["active", "pending", "expired"]),
+    ("/api/v2/silence/*", &["GET", "DELETE"], Reads::Nothing, &[]),
 ];
+
+const ALERTS: &[&str] = &["receiver", "receiver_matchers", "active", "silenced", "inhibited", "muted", "unprocessed"];
 
 /// Options that shape an answer and do not widen it.
 const OPTIONS: [&str; 9] = [
@@ -91,7 +102,8 @@ const OPTIONS: [&str; 9] = [
 ];
 
 /// Of these an upstream takes every one, of all others the first.
-const MANY: [&str; 6] = ["match[]", "search[]", "rule_name[]", "rule_group[]", "file[]", "replicaLabels[]"];
+const MANY: [&str; 8] =
+    ["match[]", "search[]", "rule_name[]", "rule_group[]", "file[]", "replicaLabels[]", "filter", "receiver_matchers"];
 
 /// Headers by which upstreams, or hops before them, choose a tenant, a path or a method.
 const CHOOSING: [&str; 9] = [
@@ -134,6 +146,7 @@ fn judge(recorded: &Recorded, owner: &Owner) -> Result<(), String> {
     match (recorded.body.is_empty(), recorded.method.as_str(), reads) {
         (true, ..) => {}
         (false, "POST", Reads::RemoteRead) => return judge_remote_read(recorded, owner, query),
+        (false, "POST", Reads::Silences) => return judge_silence(recorded, owner, query),
         (false, "POST", _) if recorded.all("content-type") == ["application/x-www-form-urlencoded"] => {
             pairs = form::read(&recorded.body)?;
         }
@@ -201,9 +214,12 @@ fn judge_parameters(pairs: &Pairs, reads: Reads, names: &[&str], owner: &Owner) 
         Reads::Expression | Reads::Text => "query",
         Reads::Selectors | Reads::GivenSelectors | Reads::Rules => "match[]",
         Reads::TargetSelector => "match_target",
+        Reads::Alerts | Reads::Silences => "filter",
         Reads::Nothing | Reads::RemoteRead => "",
     };
-    let options = reads != Reads::Text && reads != Reads::GivenSelectors;
+    let options = !matches!(reads, Reads::Text | Reads::GivenSelectors | Reads::Alerts | Reads::Silences);
+    let read_as_promql =
+        matches!(reads, Reads::Expression | Reads::Selectors | Reads::GivenSelectors | Reads::TargetSelector);
     for (place, (name, value)) in pairs.iter().enumerate() {
         let known = name == narrowing || names.contains(&name.as_str());
         let replicas = name == "replicaLabels[]";
@@ -221,12 +237,16 @@ fn judge_parameters(pairs: &Pairs, reads: Reads, names: &[&str], owner: &Owner) 
         }
         if name == narrowing && reads == Reads::Rules {
             owner.check_rules(value)?;
-        } else if name == narrowing && reads != Reads::Text {
+        } else if name == narrowing && read_as_promql {
             owner.check(value)?;
         }
     }
-    let given = pairs.iter().filter(|(name, _)| name == narrowing).count();
-    let needed = matches!(reads, Reads::Expression | Reads::Selectors | Reads::TargetSelector)
+    // Alertmanager lets through what all filters let through.
+    let given = pairs
+        .iter()
+        .filter(|(name, value)| name == narrowing && (reads != Reads::Alerts || owner.is_filter(value)))
+        .count();
+    let needed = matches!(reads, Reads::Expression | Reads::Selectors | Reads::TargetSelector | Reads::Alerts)
         || reads == Reads::Rules && owner.narrows_rules();
     if needed && given == 0 { Err(format!("without `{narrowing}` everything is read")) } else { Ok(()) }
 }
@@ -243,6 +263,24 @@ fn judge_remote_read(recorded: &Recorded, owner: &Owner, query: &str) -> Result<
         owner.check_read(&query.matchers)?;
     }
     Ok(())
+}
+
+/// A silence as Alertmanager reads it: names in any case, and of repeats the last.
+// Alertmanager: api/v2/openapi.yaml, postableSilence · Go: encoding/json
+fn judge_silence(recorded: &Recorded, owner: &Owner, query: &str) -> Result<(), String> {
+    if !query.is_empty() || recorded.all("content-type") != ["application/json"] {
+        return Err("a silence with parameters, or of another type".into());
+    }
+    let silence: Members = serde_json::from_slice(&recorded.body).map_err(|_| "no silence")?;
+    let matchers: Vec<Members> = serde_json::from_str(silence.sole("matchers")?).map_err(|_| "no matchers")?;
+    let mut narrowed = false;
+    for matcher in &matchers {
+        let text =
+            |name| serde_json::from_str::<String>(matcher.sole(name)?).map_err(|_| format!("`{name}` is no text"));
+        let equal = matcher.sole("isRegex")? == "false" && matcher.sole("isEqual").unwrap_or("true") == "true";
+        narrowed |= equal && owner.narrows_silence(&text("name")?, &text("value")?);
+    }
+    narrowed.then_some(()).ok_or_else(|| "a silence of others".into())
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 //! Prometheus in which each thing of the victim's holds a word that must not come back. Both oracles look at every
 //! attack, whatever it expects; where no filter stands, they object.
 
+mod answers;
 mod attack;
 mod bodies;
 mod encodings;
 mod field;
 mod hop;
+mod members;
 mod owner;
 mod paths;
 mod pollution;

@@ -4,7 +4,7 @@
 
 use crate::envoy::matchers::quote_pattern;
 use crate::support::reading::{Ours, Reading, check};
-use crate::support::remote_read::{EQ, Matcher, RE};
+use crate::support::remote_read::{Matcher, RE};
 use crate::support::verifier::verify;
 
 /// A label and the values of it that may be read.
@@ -79,14 +79,8 @@ impl Owner {
 
     /// That every selector of an expression, or a selector, carries the matchers.
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
-        let join = |unechoed: bool| {
-            let matcher = |(name, values): &Rule| match &values[..] {
-                [one] if !unechoed => format!("{}={}", quoted_name(name), quoted(one)),
-                several => format!("{}=~{}", quoted_name(name), quoted(&pattern(several))),
-            };
-            self.rules.iter().map(matcher).collect::<Vec<_>>().join(",")
-        };
-        check(text, &Ours::new(&join(false), &join(true)))?;
+        let join = |how| self.rules.iter().map(|rule| matcher(rule, how)).collect::<Vec<_>>().join(",");
+        check(text, &Ours::new(&join(Comparison::Shortest), &join(Comparison::Pattern)))?;
         // A second reader, where it can read the text: it takes a value that stands for itself as a pattern, too.
         if let [(name, values)] = &self.rules[..]
             && let [value] = &values[..]
@@ -104,18 +98,41 @@ impl Owner {
         if self.rules_at_source { self.check(text) } else { Reading::new(text).map(|_| ()) }
     }
 
+    /// That a filter of alerts is the one that lets nothing but the owner's through.
+    pub(super) fn is_filter(&self, text: &str) -> bool {
+        self.rules.iter().any(|rule| text == matcher(rule, Comparison::Shortest))
+    }
+
+    /// That a matcher of a silence, of these members, narrows it to one of the owner's tenants.
+    pub(super) fn narrows_silence(&self, name: &str, value: &str) -> bool {
+        self.rules.iter().any(|(label, values)| label == name && values.iter().any(|each| each == value))
+    }
+
     /// That the matchers of a remote read hold the owner's.
     pub(super) fn check_read(&self, matchers: &[Matcher]) -> Result<(), String> {
         for (name, values) in &self.rules {
-            let wanted = match &values[..] {
-                [one] => Matcher::new(EQ, name, one),
-                several => Matcher::new(RE, name, &pattern(several)),
-            };
+            // An equality with an external label would be taken away (Prometheus: storage/remote/read_handler.go).
+            let wanted = Matcher::new(RE, name, &pattern(values));
             if !matchers.contains(&wanted) {
                 return Err(format!("a remote read without {name}: {matchers:?}"));
             }
         }
         Ok(())
+    }
+}
+
+/// How a matcher compares.
+#[derive(Clone, Copy)]
+enum Comparison {
+    /// With a value, when there is one only.
+    Shortest,
+    Pattern,
+}
+
+fn matcher((name, values): &Rule, comparison: Comparison) -> String {
+    match (&values[..], comparison) {
+        ([one], Comparison::Shortest) => format!("{}={}", quoted_name(name), quoted(one)),
+        (several, _) => format!("{}=~{}", quoted_name(name), quoted(&pattern(several))),
     }
 }
 

@@ -169,6 +169,11 @@ impl Answer {
         self
     }
 
+    /// These bytes, head and all (HTTP/1.1 only).
+    pub(crate) fn raw(bytes: Vec<u8>) -> Self {
+        Self { framing: Framing::Raw, steps: vec![Step::Data(bytes)], ..Self::nothing() }
+    }
+
     pub(crate) fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
