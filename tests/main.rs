@@ -9,6 +9,7 @@
 )]
 
 mod alertmanager;
+mod attacks;
 mod clients;
 mod config;
 mod docs;

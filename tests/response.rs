@@ -89,6 +89,8 @@ fn what_is_not_the_envelope_does_not_pass() {
         "[]",
         "1",
         "x",
+        "{}",
+        r#"{"status":"success","other":[]}"#,
         r#"{"data":1}"#,
         r#"{"data":[}"#,
         r#"{"data":[]"#,
@@ -127,6 +129,9 @@ fn headers_show_what_cannot_be_filtered() {
         Ok(ResponseHead::Success)
     );
     assert_eq!(seen(ResponseHeaders { status: 422, ..good }), Ok(ResponseHead::Failure));
+    for status in [100, 101, 103, 199, 304] {
+        assert_eq!(seen(ResponseHeaders { status, ..good }), Err(502), "nobody reads a body behind {status}");
+    }
     assert_eq!(seen(ResponseHeaders { status: 204, content_type: None, ..good }), Ok(ResponseHead::NoContent));
     assert_eq!(seen(ResponseHeaders { content_type: Some(b"text/plain"), ..good }), Err(502));
     assert_eq!(seen(ResponseHeaders { content_type: None, ..good }), Err(502));

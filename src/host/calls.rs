@@ -18,6 +18,7 @@ pub(super) enum Map {
     RequestHeaders,
     RequestTrailers,
     ResponseHeaders,
+    ResponseTrailers,
     CallResponseHeaders,
 }
 
@@ -27,6 +28,7 @@ impl Map {
             Self::RequestHeaders => 0,
             Self::RequestTrailers => 1,
             Self::ResponseHeaders => 2,
+            Self::ResponseTrailers => 3,
             Self::CallResponseHeaders => 6,
         }
     }

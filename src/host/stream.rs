@@ -462,6 +462,26 @@ impl Stream {
         }
     }
 
+    /// What ends with trailers, of which nothing passes where something is hidden: nobody has read them.
+    fn answer_trailers(&mut self) -> Result<Action, Denial> {
+        match &self.answer {
+            Reply::Untouched | Reply::Ended => return Ok(Action::Continue),
+            // What is held back of a scrubbed answer is no whole member.
+            Reply::Scrubbed(_) => {}
+            // With trailers the body's end is never announced. Headers that have gone stay without a body, because a body
+            // can no longer be put in; headers that wait get theirs.
+            Reply::Collected(_) => match self.policy()?.response_headers {
+                WhenSent::Held => return self.give_out_answer(),
+                WhenSent::SentAtOnce => {
+                    self.log_refusal(&Denial::Response(ResponseError::Undecodable));
+                    self.answer = Reply::Ended;
+                }
+            },
+        }
+        calls::clear_headers(Map::ResponseTrailers)?;
+        Ok(Action::Continue)
+    }
+
     /// The filtered body, behind headers that have gone: an error is a body too.
     fn give_out_body(&mut self) -> Result<Action, Denial> {
         let Reply::Collected(collection) = std::mem::replace(&mut self.answer, Reply::Ended) else {
@@ -586,19 +606,6 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        match &self.answer {
-            // What is held back of a scrubbed answer is no whole member.
-            Reply::Untouched | Reply::Scrubbed(_) | Reply::Ended => Action::Continue,
-            // With trailers the body's end is never announced. Headers that have gone stay without a body, because a body
-            // can no longer be put in; headers that wait get theirs.
-            Reply::Collected(_) => match self.policy().map(|policy| policy.response_headers) {
-                Ok(WhenSent::Held) => self.give_out_answer().unwrap_or_else(|denial| self.refuse(&denial)),
-                Ok(WhenSent::SentAtOnce) | Err(_) => {
-                    self.log_refusal(&Denial::Response(ResponseError::Undecodable));
-                    self.answer = Reply::Ended;
-                    Action::Continue
-                }
-            },
-        }
+        self.answer_trailers().unwrap_or_else(|denial| self.refuse(&denial))
     }
 }

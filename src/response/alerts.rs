@@ -7,11 +7,16 @@ use crate::scope::TenantScope;
 
 /// The `alerts` of `data` whose labels satisfy every label rule; `None` when `data` holds no list of alerts.
 pub(super) fn filter(data: &str, scope: &TenantScope) -> Option<Edit> {
-    json::edit_members(data, |name, value| match json::folded(name).as_str() {
+    let mut has_alerts = false;
+    let edit = json::edit_members(data, |name, value| match json::folded(name).as_str() {
         // Thanos writes `null` for none, Prometheus an empty list.
-        "alerts" => json::edit_list(value, |alert| labels::keep_tenants(alert, "labels", scope)),
+        "alerts" => {
+            has_alerts = true;
+            json::edit_list(value, |alert| labels::keep_tenants(alert, "labels", scope))
+        }
         _ => Some(Edit::Keep),
-    })
+    })?;
+    has_alerts.then_some(edit)
 }
 
 #[cfg(test)]
@@ -57,6 +62,8 @@ mod tests {
     fn what_holds_no_list_of_alerts_is_refused() {
         for data in [
             "",
+            "{}",
+            r#"{"other":[]}"#,
             "null",
             "[]",
             r#"{"alerts":{}}"#,

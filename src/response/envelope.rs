@@ -3,6 +3,7 @@
 
 use super::HIDDEN_ERROR;
 use super::json::{self, Edit};
+use std::cell::Cell;
 
 /// What a client reads in place of warnings and infos, which name other tenants' stores.
 pub(super) const HIDDEN_WARNINGS: &str = r#"["the upstream reported warnings; they are not shown on this endpoint"]"#;
@@ -46,6 +47,16 @@ pub(super) fn edit(text: &str, data: impl Fn(&str) -> Option<Edit>) -> Option<St
         Member::Other => Some(Edit::Keep),
     });
     edit?.apply(text)
+}
+
+/// The same for an answer of success: without `data` it is none that could be narrowed.
+pub(super) fn edit_success(text: &str, data: impl Fn(&str) -> Option<Edit>) -> Option<String> {
+    let has_data = Cell::new(false);
+    let edited = edit(text, |value| {
+        has_data.set(true);
+        data(value)
+    });
+    edited.filter(|_| has_data.get())
 }
 
 /// What becomes of warnings: none are none still.

@@ -152,6 +152,11 @@ impl ResponseHeaders<'_> {
         if self.status == 204 {
             return Ok(ResponseHead::NoContent);
         }
+        // Of these nobody reads a body, so an error in its place would be taken for the next answer; and nobody has asked for
+        // another protocol, or whether there is news.
+        if self.status < 200 || self.status == 304 {
+            return Err(Denial::Response(ResponseError::Undecodable));
+        }
         let json = self.content_type.is_some_and(is_json);
         let plain = self.content_encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"));
         let fits = self.content_length.is_none_or(|length| usize::try_from(length).is_ok_and(|length| length <= limit));
@@ -192,10 +197,10 @@ impl ResponseFilter {
     fn success(&self, text: &str) -> Option<String> {
         let scope = &self.scope;
         match self.entries {
-            Entries::Exemplars => envelope::edit(text, |data| exemplars::filter(data, scope)),
-            Entries::Rules(others) => envelope::edit(text, |data| rules::filter(data, scope, others)),
-            Entries::Alerts => envelope::edit(text, |data| alerts::filter(data, scope)),
-            Entries::Targets => envelope::edit(text, |data| targets::filter(data, scope)),
+            Entries::Exemplars => envelope::edit_success(text, |data| exemplars::filter(data, scope)),
+            Entries::Rules(others) => envelope::edit_success(text, |data| rules::filter(data, scope, others)),
+            Entries::Alerts => envelope::edit_success(text, |data| alerts::filter(data, scope)),
+            Entries::Targets => envelope::edit_success(text, |data| targets::filter(data, scope)),
             Entries::Silences => silences::filter_list(text, scope),
             Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
         }

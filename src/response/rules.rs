@@ -14,12 +14,17 @@ const HIDDEN_LAST_ERROR: &str = r#""the rule failed; its error is not shown, bec
 
 /// The groups of `data` with the tenant's rules; a group without any goes. `None` when `data` holds no list of groups.
 pub(super) fn filter(data: &str, scope: &TenantScope, others: RulesOfOthers) -> Option<Edit> {
-    json::edit_members(data, |name, value| match json::folded(name).as_str() {
-        "groups" => json::edit_list(value, |group| filter_group(group, scope, others)),
+    let mut has_groups = false;
+    let edit = json::edit_members(data, |name, value| match json::folded(name).as_str() {
+        "groups" => {
+            has_groups = true;
+            json::edit_list(value, |group| filter_group(group, scope, others))
+        }
         // A hash of the next group's file and name, whoever's it is.
         "groupnexttoken" => Some(Edit::Drop),
         _ => Some(Edit::Keep),
-    })
+    })?;
+    has_groups.then_some(edit)
 }
 
 fn filter_group(group: &str, scope: &TenantScope, others: RulesOfOthers) -> Option<Edit> {
@@ -251,6 +256,8 @@ mod tests {
     fn what_holds_no_list_of_groups_of_rules_is_refused() {
         for data in [
             "",
+            "{}",
+            r#"{"other":[]}"#,
             "null",
             "[]",
             r#"{"groups":{}}"#,

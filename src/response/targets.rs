@@ -10,13 +10,18 @@ use crate::scope::TenantScope;
 ///
 /// `None` when `data` holds no list of targets.
 pub(super) fn filter(data: &str, scope: &TenantScope) -> Option<Edit> {
-    json::edit_members(data, |name, value| match json::folded(name).as_str() {
-        "activetargets" => json::edit_list(value, |target| labels::keep_tenants(target, "labels", scope)),
+    let mut has_targets = false;
+    let edit = json::edit_members(data, |name, value| match json::folded(name).as_str() {
+        "activetargets" => {
+            has_targets = true;
+            json::edit_list(value, |target| labels::keep_tenants(target, "labels", scope))
+        }
         "droppedtargets" => Some(Edit::Replace("[]".to_owned())),
         // `null` where dropped targets were not asked for.
         "droppedtargetcounts" if value != "null" => Some(Edit::Replace("{}".to_owned())),
         _ => Some(Edit::Keep),
-    })
+    })?;
+    has_targets.then_some(edit)
 }
 
 #[cfg(test)]
@@ -58,6 +63,8 @@ mod tests {
     fn what_holds_no_list_of_targets_is_refused() {
         for data in [
             "",
+            "{}",
+            r#"{"other":[]}"#,
             "null",
             "[]",
             r#"{"activeTargets":{}}"#,

@@ -33,8 +33,9 @@ pub(super) fn any_of(label: &str, values: &[&str]) -> Matcher {
     (label.into(), "=~".into(), quoted.join("|"))
 }
 
+/// `value` as a pattern that matches it and nothing else.
 // Go: regexp.QuoteMeta
-fn quote_pattern(value: &str) -> String {
+pub(crate) fn quote_pattern(value: &str) -> String {
     let mut out = String::new();
     for letter in value.chars() {
         if r"\.+*?()|[]{}^$".contains(letter) {

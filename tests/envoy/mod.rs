@@ -6,7 +6,7 @@ mod endpoints;
 mod identity;
 mod lifecycle;
 mod limits;
-mod matchers;
+pub(crate) mod matchers;
 mod pages;
 mod parade;
 mod parameters;

@@ -271,6 +271,22 @@ fn an_answer_with_trailers_is_filtered_or_fails_but_never_passes() {
         bench.upstream.answer(&request, answer);
         let response = send_h2(bench.port(listener), &request, Ending::OnLast).expect("an answer");
         assert!(!response.text().contains("foreign"), "{listener}: {}", response.text());
+        assert_eq!(response.trailers, [], "{listener}: nobody has read what they say");
+    }
+}
+
+#[test]
+fn an_answer_of_which_nobody_reads_a_body_gets_none_of_ours() {
+    let bench = bench();
+    for listener in ["plain", "hold", "h2"] {
+        let request = exemplars();
+        let answer = Answer { status: 304, framing: Framing::Nothing, ..Answer::json(304, "") };
+        bench.upstream.answer(&request, answer);
+        let mut connection = Connection::open(bench.port(listener));
+        assert_refusal(&connection.send(&request), 502, OURS, "an answer to a condition that nobody made");
+        let next = exemplars();
+        bench.upstream.answer(&next, Answer::json(200, body(&[entry("a", "own")])));
+        assert_eq!(traces(&connection.send(&next)), ["own"], "{listener}: the next answer on the connection");
     }
 }
 

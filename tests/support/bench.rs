@@ -28,7 +28,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn start(listeners: impl IntoIterator<Item = Listener>) -> Self {
-        let upstream = Upstream::start();
+        Self::before(Upstream::start(), listeners)
+    }
+
+    /// One before this upstream.
+    pub(crate) fn before(upstream: Upstream, listeners: impl IntoIterator<Item = Listener>) -> Self {
         let mut all: Vec<Listener> = listeners.into_iter().collect();
         all.push(Listener::new(NEXT, json!({"labels": [{"name": "tenant", "values": ["next-tenant"]}]})));
         let clusters = vec![cluster("upstream", upstream.port, false), cluster("upstream-h2", upstream.port, true)];

@@ -126,6 +126,7 @@ pub(crate) struct Response {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<(String, String)>,
     /// Whether the body ended as announced.
     pub(crate) complete: bool,
 }
@@ -150,6 +151,7 @@ pub(crate) struct Connection {
     port: u16,
     stream: TcpStream,
     pending: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Connection {
@@ -157,7 +159,7 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the listener accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { port, stream, pending: Vec::new() }
+        Self { port, stream, pending: Vec::new(), received: Vec::new() }
     }
 
     /// Writes exactly these bytes. A peer that has closed already is not an error: what it answered can still be read.
@@ -182,6 +184,7 @@ impl Connection {
             Ok(0) => false,
             Ok(count) => {
                 self.pending.extend_from_slice(&buffer[..count]);
+                self.received.extend_from_slice(&buffer[..count]);
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
@@ -223,6 +226,7 @@ impl Connection {
                         })
                         .collect(),
                     body: Vec::new(),
+                    trailers: Vec::new(),
                     complete: false,
                 };
                 self.pending.drain(..length);
@@ -241,7 +245,7 @@ impl Connection {
         if method == "HEAD" || head.status == 204 || head.status == 304 {
             head.complete = true;
         } else if head.header("transfer-encoding") == Some("chunked") {
-            head.complete = self.read_chunks(&mut head.body);
+            head.complete = self.read_chunks(&mut head.body) && self.read_trailers(&mut head.trailers);
         } else if let Some(length) = head.header("content-length") {
             let length: usize = length.parse().expect("a length");
             while self.pending.len() < length && self.more() {}
@@ -254,33 +258,79 @@ impl Connection {
         head
     }
 
-    fn read_chunks(&mut self, body: &mut Vec<u8>) -> bool {
+    /// The next line, without its end; `None` when the connection ends before it does.
+    fn read_line(&mut self) -> Option<String> {
         loop {
-            let Some(end) = self.pending.windows(2).position(|pair| pair == b"\r\n") else {
-                if self.more() {
-                    continue;
-                }
-                return false;
-            };
-            let size = String::from_utf8_lossy(&self.pending[..end]).into_owned();
+            if let Some(end) = self.pending.windows(2).position(|pair| pair == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.pending[..end]).into_owned();
+                self.pending.drain(..end + 2);
+                return Some(line);
+            }
+            if !self.more() {
+                return None;
+            }
+        }
+    }
+
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> bool {
+        while let Some(size) = self.read_line() {
             let size = usize::from_str_radix(size.trim(), 16).expect("a chunk's size");
-            while self.pending.len() < end + 2 + size + 2 {
+            if size == 0 {
+                return true;
+            }
+            while self.pending.len() < size + 2 {
                 if !self.more() {
                     return false;
                 }
             }
-            body.extend_from_slice(&self.pending[end + 2..end + 2 + size]);
-            self.pending.drain(..end + 2 + size + 2);
-            if size == 0 {
-                return true;
-            }
+            body.extend_from_slice(&self.pending[..size]);
+            self.pending.drain(..size + 2);
         }
+        false
+    }
+
+    fn read_trailers(&mut self, trailers: &mut Vec<(String, String)>) -> bool {
+        while let Some(line) = self.read_line() {
+            let Some((name, value)) = line.split_once(':') else { return line.is_empty() };
+            trailers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        false
     }
 
     /// The next answer, whole.
     pub(crate) fn read(&mut self, method: &str) -> Response {
         let head = self.read_head();
         self.read_body(head, method)
+    }
+
+    /// The answers to requests other than HEAD until the connection ends, or one says that it will.
+    pub(crate) fn read_all(&mut self) -> Vec<Response> {
+        let mut all = Vec::new();
+        while !self.pending.is_empty() || self.more() {
+            let response = self.read("GET");
+            let closes = response.header("connection") == Some("close");
+            all.push(response);
+            if closes {
+                break;
+            }
+        }
+        all
+    }
+
+    /// Every byte that came on this connection.
+    pub(crate) fn received(&self) -> &[u8] {
+        &self.received
+    }
+
+    /// Reads to the end of the connection without keeping anything, and tells `each` how much has come.
+    pub(crate) fn count_to_end(&mut self, mut each: impl FnMut(usize)) -> usize {
+        let mut total = std::mem::take(&mut self.pending).len();
+        let mut buffer = vec![0; 1 << 18];
+        while let Ok(count @ 1..) = self.stream.read(&mut buffer) {
+            total += count;
+            each(total);
+        }
+        total
     }
 }
 
@@ -319,6 +369,8 @@ pub(crate) fn send_h2(port: u16, request: &Request, ending: Ending) -> Option<Re
 
 async fn exchange(port: u16, request: &Request, ending: Ending) -> Option<Response> {
     let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("the listener accepts");
+    // Frames are written apart: each would wait 40 ms for the receipt of the one before.
+    stream.set_nodelay(true).expect("no delay");
     let (client, connection) = h2::client::handshake(stream).await.expect("an HTTP/2 handshake");
     let driver = tokio::spawn(connection);
     let mut client = client.ready().await.expect("a ready connection");
@@ -393,6 +445,7 @@ async fn collect(answer: http::Response<h2::RecvStream>) -> Response {
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
         body: Vec::new(),
+        trailers: Vec::new(),
         complete: true,
     };
     while let Some(data) = stream.data().await {
@@ -406,6 +459,12 @@ async fn collect(answer: http::Response<h2::RecvStream>) -> Response {
                 break;
             }
         }
+    }
+    if let Ok(Some(trailers)) = stream.trailers().await {
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        found.trailers = trailers.iter().map(text).collect();
     }
     found
 }

@@ -25,6 +25,7 @@ pub(crate) struct Listener {
     stop_iteration: bool,
     buffer_limit: Option<u32>,
     upgrades: Value,
+    close_after: &'static str,
 }
 
 impl Listener {
@@ -41,6 +42,7 @@ impl Listener {
             stop_iteration: false,
             buffer_limit: None,
             upgrades: json!([]),
+            close_after: "1s",
         }
     }
 
@@ -138,6 +140,12 @@ impl Listener {
         self
     }
 
+    /// A connection that must end ends soon, also when the client does not end it.
+    pub(crate) fn close_soon(mut self) -> Self {
+        self.close_after = "0.02s";
+        self
+    }
+
     /// The resource as Envoy reads it.
     pub(crate) fn resource(&self) -> Value {
         let mut filters: Vec<Value> = self.authentication.iter().cloned().collect();
@@ -177,6 +185,7 @@ impl Listener {
                     "codec_type": "AUTO",
                     // A token with thousands of values must come as far as the module.
                     "max_request_headers_kb": 512,
+                    "delayed_close_timeout": self.close_after,
                     "http_protocol_options": {"enable_trailers": self.http1_trailers},
                     "upgrade_configs": self.upgrades,
                     "route_config": {"name": self.name, "virtual_hosts": self.virtual_hosts},

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -104,10 +105,22 @@ impl Recorded {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Data(Vec<u8>),
+    /// The same data so many times.
+    Again(Vec<u8>, usize),
     /// Go on when the test says so.
     Wait(Arc<Notify>),
     /// End the connection here.
     Cut,
+}
+
+impl Step {
+    fn len(&self) -> usize {
+        match self {
+            Self::Data(data) => data.len(),
+            Self::Again(data, times) => data.len() * times,
+            Self::Wait(_) | Self::Cut => 0,
+        }
+    }
 }
 
 /// What the upstream answers.
@@ -129,6 +142,8 @@ pub(crate) enum Framing {
     Claimed(usize),
     /// Not even an empty body.
     Nothing,
+    /// The steps are all of it, head and everything (HTTP/1.1 only).
+    Raw,
 }
 
 impl Answer {
@@ -154,6 +169,11 @@ impl Answer {
         self
     }
 
+    /// These bytes, head and all (HTTP/1.1 only).
+    pub(crate) fn raw(bytes: Vec<u8>) -> Self {
+        Self { framing: Framing::Raw, steps: vec![Step::Data(bytes)], ..Self::nothing() }
+    }
+
     pub(crate) fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
@@ -166,7 +186,7 @@ impl Answer {
     }
 }
 
-/// A server that records everything and answers by script.
+/// A server that records everything and answers by script, or lets another server answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     pub(crate) port: u16,
@@ -181,11 +201,22 @@ struct State {
     /// Bytes where a request should have begun: a request was cut wrongly, which is how smuggling shows.
     garbage: Mutex<Vec<String>>,
     connections: AtomicUsize,
+    /// The port of the server that answers, when there is one: it gets every byte as it came.
+    behind: Option<u16>,
 }
 
 impl Upstream {
     pub(crate) fn start() -> Self {
-        let state = Arc::new(State::default());
+        Self::with(State::default())
+    }
+
+    /// One in front of the server at `port`, over HTTP/1.1.
+    pub(crate) fn in_front_of(port: u16) -> Self {
+        Self::with(State { behind: Some(port), ..State::default() })
+    }
+
+    fn with(state: State) -> Self {
+        let state = Arc::new(state);
         let listener = RUNTIME.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("a port for the upstream");
         let port = listener.local_addr().expect("its address").port();
         let shared = Arc::clone(&state);
@@ -229,6 +260,21 @@ impl Upstream {
         self.wait(request, |recorded| recorded.end != End::Open)
     }
 
+    /// All that came under the id of `request`, when everything of it has ended.
+    pub(crate) fn all_of(&self, request: &Request) -> Vec<Recorded> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut requests = self.state.requests.lock().expect("requests");
+        loop {
+            let found: Vec<Recorded> = requests.iter().filter(|each| each.id == request.id).cloned().collect();
+            if found.iter().all(|each| each.end != End::Open) {
+                return found;
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            assert!(!rest.is_zero(), "{request:?} does not end");
+            requests = self.state.changed.wait_timeout(requests, rest).expect("requests").0;
+        }
+    }
+
     fn wait(&self, request: &Request, enough: impl Fn(&Recorded) -> bool) -> Recorded {
         let deadline = Instant::now() + PATIENCE;
         let mut requests = self.state.requests.lock().expect("requests");
@@ -240,6 +286,11 @@ impl Upstream {
             assert!(!rest.is_zero(), "the upstream never saw {request:?} as expected");
             requests = self.state.changed.wait_timeout(requests, rest).expect("requests").0;
         }
+    }
+
+    /// Everything that came so far.
+    pub(crate) fn all(&self) -> Vec<Recorded> {
+        self.state.requests.lock().expect("requests").clone()
     }
 
     /// Bytes that were no request.
@@ -284,15 +335,35 @@ async fn serve(stream: TcpStream, connection: usize, state: Arc<State>) {
     }
     if start == *b"PRI" {
         serve_h2(stream, connection, state).await;
-    } else {
-        Http1 { stream, pending: Vec::new(), state }.serve(connection).await;
+        return;
     }
+    let (input, mut client) = stream.into_split();
+    let output = match state.behind {
+        None => Output::Script(client),
+        Some(port) => {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+            server.set_nodelay(true).expect("no delay");
+            let (mut answers, server) = server.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut client).await });
+            Output::Server(server)
+        }
+    };
+    Http1 { input, output, pending: Vec::new(), state }.serve(connection).await;
 }
 
 struct Http1 {
-    stream: TcpStream,
+    input: OwnedReadHalf,
+    output: Output,
     pending: Vec<u8>,
     state: Arc<State>,
+}
+
+/// Where bytes go.
+enum Output {
+    /// Answers, by script, to the client.
+    Script(OwnedWriteHalf),
+    /// What the client sent, to the server that answers it.
+    Server(OwnedWriteHalf),
 }
 
 impl Http1 {
@@ -310,17 +381,22 @@ impl Http1 {
             if !clean {
                 return;
             }
-            let answer = self.state.answer_to(&id);
-            if self.respond(answer, head_only).await.is_none() {
-                return;
+            if let Output::Script(client) = &mut self.output {
+                let answer = self.state.answer_to(&id);
+                if respond(client, answer, head_only).await.is_none() {
+                    return;
+                }
             }
         }
     }
 
     async fn more(&mut self) -> Option<()> {
         let mut buffer = vec![0; 65536];
-        let count = self.stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
+        let count = self.input.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
         self.pending.extend_from_slice(&buffer[..count]);
+        if let Output::Server(server) = &mut self.output {
+            server.write_all(&buffer[..count]).await.ok()?;
+        }
         Some(())
     }
 
@@ -414,42 +490,49 @@ impl Http1 {
             self.state.change(index, |recorded| recorded.trailers.push(trailer));
         }
     }
+}
 
-    async fn respond(&mut self, answer: Answer, head_only: bool) -> Option<()> {
-        let chunked = answer.framing == Framing::Chunked;
-        let length: usize =
-            answer.steps.iter().map(|step| if let Step::Data(data) = step { data.len() } else { 0 }).sum();
-        let mut out = format!("HTTP/1.1 {} Answer\r\n", answer.status);
-        for (name, value) in &answer.headers {
-            out.push_str(&format!("{name}: {value}\r\n"));
-        }
-        out.push_str(&match answer.framing {
-            Framing::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
-            Framing::Length => format!("content-length: {length}\r\n\r\n"),
-            Framing::Claimed(claimed) => format!("content-length: {claimed}\r\n\r\n"),
-            Framing::Nothing => "\r\n".to_owned(),
-        });
-        self.stream.write_all(out.as_bytes()).await.ok()?;
-        if head_only {
-            return Some(());
-        }
-        for step in answer.steps {
-            match step {
-                Step::Data(data) if chunked => self.stream.write_all(&chunk(&data)).await.ok()?,
-                Step::Data(data) => self.stream.write_all(&data).await.ok()?,
-                Step::Wait(gate) => gate.notified().await,
-                Step::Cut => return None,
-            }
-        }
-        if chunked {
-            let mut end = "0\r\n".to_owned();
-            answer.trailers.iter().for_each(|(name, value)| end.push_str(&format!("{name}: {value}\r\n")));
-            end.push_str("\r\n");
-            self.stream.write_all(end.as_bytes()).await.ok()?;
-        }
-        // A length that was a lie leaves the connection in no state to go on.
-        if let Framing::Claimed(_) = answer.framing { None } else { Some(()) }
+async fn respond(client: &mut OwnedWriteHalf, answer: Answer, head_only: bool) -> Option<()> {
+    let chunked = answer.framing == Framing::Chunked;
+    let length: usize = answer.steps.iter().map(Step::len).sum();
+    let mut out = format!("HTTP/1.1 {} Answer\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        out.push_str(&format!("{name}: {value}\r\n"));
     }
+    out.push_str(&match answer.framing {
+        Framing::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
+        Framing::Length => format!("content-length: {length}\r\n\r\n"),
+        Framing::Claimed(claimed) => format!("content-length: {claimed}\r\n\r\n"),
+        Framing::Nothing => "\r\n".to_owned(),
+        Framing::Raw => String::new(),
+    });
+    if answer.framing != Framing::Raw {
+        client.write_all(out.as_bytes()).await.ok()?;
+    }
+    if head_only {
+        return Some(());
+    }
+    for step in answer.steps {
+        match step {
+            Step::Data(data) => client.write_all(&if chunked { chunk(&data) } else { data }).await.ok()?,
+            Step::Again(data, times) => {
+                let data = if chunked { chunk(&data) } else { data };
+                for _ in 0..times {
+                    client.write_all(&data).await.ok()?;
+                }
+            }
+            Step::Wait(gate) => gate.notified().await,
+            Step::Cut => return None,
+        }
+    }
+    if chunked {
+        let mut end = "0\r\n".to_owned();
+        answer.trailers.iter().for_each(|(name, value)| end.push_str(&format!("{name}: {value}\r\n")));
+        end.push_str("\r\n");
+        client.write_all(end.as_bytes()).await.ok()?;
+    }
+    // A length that was a lie leaves the connection in no state to go on.
+    if let Framing::Claimed(_) | Framing::Raw = answer.framing { None } else { Some(()) }
 }
 
 async fn serve_h2(stream: TcpStream, connection: usize, state: Arc<State>) {
@@ -517,12 +600,11 @@ async fn respond_h2(answer: Answer, mut responder: h2::server::SendResponse<Byte
     }
     for step in answer.steps {
         match step {
-            Step::Data(data) => {
-                let mut rest = Bytes::from(data);
-                while !rest.is_empty() {
-                    stream.reserve_capacity(rest.len());
-                    let granted = poll_fn(|context| stream.poll_capacity(context)).await?.ok()?;
-                    stream.send_data(rest.split_to(granted.min(rest.len())), false).ok()?;
+            Step::Data(data) => send_h2(&mut stream, Bytes::from(data)).await?,
+            Step::Again(data, times) => {
+                let data = Bytes::from(data);
+                for _ in 0..times {
+                    send_h2(&mut stream, data.clone()).await?;
                 }
             }
             Step::Wait(gate) => gate.notified().await,
@@ -540,4 +622,13 @@ async fn respond_h2(answer: Answer, mut responder: h2::server::SendResponse<Byte
         map.append(http::HeaderName::try_from(name).ok()?, value.parse().ok()?);
     }
     stream.send_trailers(map).ok()
+}
+
+async fn send_h2(stream: &mut h2::SendStream<Bytes>, mut rest: Bytes) -> Option<()> {
+    while !rest.is_empty() {
+        stream.reserve_capacity(rest.len());
+        let granted = poll_fn(|context| stream.poll_capacity(context)).await?.ok()?;
+        stream.send_data(rest.split_to(granted.min(rest.len())), false).ok()?;
+    }
+    Some(())
 }
