@@ -1,0 +1,212 @@
+//! One canonical list of parameters out of URL and form: each is narrowed, passed or removed by its kind.
+//!
+//! Owns what may be written where PromQL is read: what the core has scoped, and nothing else. Must not know where the list
+//! is sent.
+
+use super::MOST_WRITTEN;
+use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
+use crate::config::policy::{AtSource, Policy, RulesApi, RulesOfOthers};
+use crate::denial::Denial;
+use crate::form::{self, FormWriter, Parameter};
+use crate::promql::{self, Matchers, ScopedExpr, ScopedSelector};
+use crate::request::RequestHead;
+use crate::route::{Endpoint, Filters, ParameterKind, Route, WithoutSelector};
+use crate::scope::TenantScope;
+use std::borrow::Cow;
+
+/// The parameters of a request whose body holds none: what the operator lets through.
+pub(super) fn unread(policy: &Policy, head: &RequestHead<'_>) -> Result<String, Denial> {
+    let mut sent = Vec::new();
+    form::read(head.query, policy.limits.parameters, &mut sent)?;
+    let mut out = OutboundParameters::default();
+    for Parameter { name, value } in sent {
+        if policy.extra_parameters.iter().any(|extra| extra.as_bytes() == &*name) {
+            out.plain(&name, &value);
+        }
+    }
+    Ok(out.0.into_string())
+}
+
+/// The canonical parameters out of URL and form, narrowed and written down.
+pub(super) fn narrowed(
+    policy: &Policy,
+    route: &Route,
+    scope: &TenantScope,
+    url: &[u8],
+    form: &[u8],
+) -> Result<String, Denial> {
+    let matchers = matchers(policy, route, scope);
+    let (dialect, limits) = (&policy.dialect, &policy.limits.text);
+    let mut out = OutboundParameters::default();
+    let mut expressions = 0_usize;
+    let mut selectors = 0_usize;
+    for parameter in merge(policy, route, url, form)? {
+        let value = &*parameter.value;
+        match parameter.name {
+            Name::Known(name, kind) => {
+                let refuse = |error| Denial::Promql { parameter: name, error };
+                match kind {
+                    ParameterKind::Expression => {
+                        expressions = expressions.saturating_add(1);
+                        out.expression(
+                            name,
+                            &promql::scope_expression(value, &matchers, dialect, limits).map_err(refuse)?,
+                        );
+                    }
+                    ParameterKind::Selector => {
+                        selectors = selectors.saturating_add(1);
+                        out.selector(name, &promql::scope_selector(value, &matchers, dialect, limits).map_err(refuse)?);
+                    }
+                    ParameterKind::AnySelector => {
+                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        if let Some(selector) = scoped {
+                            out.selector(name, &selector);
+                        }
+                    }
+                    ParameterKind::TargetSelector if value.is_empty() => {}
+                    ParameterKind::TargetSelector => {
+                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        // Without a matcher it selects every target, and the bare matchers stand in its place.
+                        if let Some(selector) = scoped {
+                            selectors = selectors.saturating_add(1);
+                            out.selector(name, &selector);
+                        }
+                    }
+                    ParameterKind::PureText if value.len() > limits.query_bytes => {
+                        return Err(Denial::TextTooLong { parameter: name, limit: limits.query_bytes });
+                    }
+                    ParameterKind::RemovedLabels if is_enforced(policy, value) => {}
+                    ParameterKind::PureText
+                    | ParameterKind::Scalar
+                    | ParameterKind::List
+                    | ParameterKind::RemovedLabels => {
+                        out.plain(name.as_bytes(), value);
+                    }
+                }
+            }
+            Name::Extra(name) => out.plain(&name, value),
+        }
+        if out.0.len() > MOST_WRITTEN {
+            return Err(Denial::FormTooLarge { limit: MOST_WRITTEN });
+        }
+    }
+    if let (0, Some(name)) = (expressions, route.expression()) {
+        return Err(Denial::Missing { name });
+    }
+    if let (0, WithoutSelector::ReadsEverything(name)) = (selectors, route.without_selector)
+        && let Some(bare) = ScopedSelector::bare(&matchers)
+    {
+        out.selector(name, &bare);
+    }
+    for matcher in matcher::of(scope) {
+        match route.filters {
+            Filters::Alerts => out.alert_filter(&matcher),
+            Filters::Silences if matcher.comparison == Comparison::Equal => out.alert_filter(&matcher),
+            Filters::None | Filters::Silences => {}
+        }
+    }
+    Ok(out.0.into_string())
+}
+
+/// What is put into each selector of an endpoint.
+fn matchers(policy: &Policy, route: &Route, scope: &TenantScope) -> Matchers {
+    let RulesApi { others, at_source } = policy.rules_api;
+    // A rule of another's that has alerts of the tenant's must come, so that it can be kept.
+    if route.endpoint == Endpoint::Rules
+        && (at_source == AtSource::AsAsked || others == RulesOfOthers::KeptWithOwnAlerts)
+    {
+        return Matchers::none();
+    }
+    Matchers::new(scope)
+}
+
+fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
+    policy.rules.iter().any(|rule| rule.name.as_str().as_bytes() == label)
+}
+
+/// The only writer of parameters: PromQL gets in as what the core has scoped, and in no other form.
+#[derive(Debug, Default)]
+struct OutboundParameters(FormWriter);
+
+impl OutboundParameters {
+    fn expression(&mut self, name: &'static str, expression: &ScopedExpr) {
+        self.0.push(name.as_bytes(), expression.as_str().as_bytes());
+    }
+
+    fn selector(&mut self, name: &'static str, selector: &ScopedSelector) {
+        self.0.push(name.as_bytes(), selector.as_str().as_bytes());
+    }
+
+    fn alert_filter(&mut self, matcher: &TenantMatcher<'_>) {
+        self.0.push(b"filter", matcher.to_string().as_bytes());
+    }
+
+    /// Writes a parameter from which the upstream reads no series.
+    fn plain(&mut self, name: &[u8], value: &[u8]) {
+        self.0.push(name, value);
+    }
+}
+
+/// A parameter that stays, and once.
+struct Merged<'a> {
+    name: Name<'a>,
+    value: Cow<'a, [u8]>,
+}
+
+enum Name<'a> {
+    /// The endpoint's row has it.
+    Known(&'static str, ParameterKind),
+    /// The operator lets it through.
+    Extra(Cow<'a, [u8]>),
+}
+
+/// One list out of URL and form. What the endpoint does not read is dropped: the next hop might.
+///
+/// # Errors
+/// A parameter that may come once came twice in one place, or with two values: upstreams differ in which one wins.
+fn merge<'a>(policy: &Policy, route: &Route, url: &'a [u8], form: &'a [u8]) -> Result<Vec<Merged<'a>>, Denial> {
+    let mut sent = Vec::new();
+    form::read(url, policy.limits.parameters, &mut sent)?;
+    let in_url = sent.len();
+    form::read(form, policy.limits.parameters, &mut sent)?;
+    let mut merged: Vec<Merged<'a>> = Vec::with_capacity(sent.len());
+    let mut once: Vec<(&'static str, Place)> = Vec::new();
+    for (position, Parameter { name, value }) in sent.into_iter().enumerate() {
+        let Some((name, kind)) = route.parameter(&name) else {
+            if policy.extra_parameters.iter().any(|extra| extra.as_bytes() == &*name) {
+                merged.push(Merged { name: Name::Extra(name), value });
+            }
+            continue;
+        };
+        match kind {
+            ParameterKind::Expression
+            | ParameterKind::PureText
+            | ParameterKind::TargetSelector
+            | ParameterKind::Scalar => {
+                let place = if position < in_url { Place::Url } else { Place::Form };
+                let same = |known: &&Merged<'_>| matches!(known.name, Name::Known(other, _) if other == name);
+                let earlier = merged.iter().find(same);
+                if once.contains(&(name, place)) || earlier.is_some_and(|earlier| earlier.value != value) {
+                    return Err(Denial::Repeated { name });
+                }
+                once.push((name, place));
+                if earlier.is_some() {
+                    continue;
+                }
+            }
+            ParameterKind::Selector
+            | ParameterKind::AnySelector
+            | ParameterKind::List
+            | ParameterKind::RemovedLabels => {}
+        }
+        merged.push(Merged { name: Name::Known(name, kind), value });
+    }
+    Ok(merged)
+}
+
+/// Where a parameter stood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Url,
+    Form,
+}
