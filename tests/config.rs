@@ -84,7 +84,7 @@ fn configurations_without_a_problem_are_taken() {
             r#""alertmanager":{"enabled":true,"path_prefix":"/am/","silence_writes":"allow","cluster":"am","cluster_path_prefix":"/"}"#,
         ),
         with_rule(
-            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":536870912,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
+            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":402653184,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
         ),
         with_rule(
             r#""limits":{"query_bytes":1,"form_bytes":1,"response_bytes":1,"buffered_bytes":1,"output_bytes":1,"parameters":1,"values":1.0,"nesting":1e2,"selectors":1}"#,
@@ -397,6 +397,9 @@ fn problems_of_the_other_settings_are_named() {
             "alertmanager.cluster_path_prefix: must not hold `//`, `/./` or `/../`: no request that is served has them",
             "alertmanager.x: unknown setting; known here: `enabled`, `path_prefix`, `silence_writes`, `cluster`, `cluster_path_prefix`",
         ], Agrees),
+        (with_rule(r#""limits":{"response_bytes":134217728,"buffered_bytes":536870912}"#), &[
+            "limits: `buffered_bytes` and 4 times `response_bytes` come to 1073741824 bytes, and must not to more than 943718400: the module has 1 GiB of memory, and an answer needs several times its size",
+        ], CannotSee),
         (with_rule(r#""promql":{"experimental_functions":1}"#), &["promql.experimental_functions: must be `true` or `false`, not a number"], Agrees),
         (with_rule(r#""promql":{"extra_functions":["xrate()","x-y","","xrate","xrate"]}"#), &[
             "promql.extra_functions[0]: `xrate()` is no function name: letters, digits and `_` make one, without parentheses",

@@ -110,7 +110,7 @@ fn feature(promql: &mut Section<'_, '_>, key: &'static str, default: Feature) ->
 
 fn limits(limits: &mut Section<'_, '_>) -> Limits {
     let default = Limits::default();
-    Limits {
+    let read = Limits {
         text: TextLimits {
             query_bytes: limits.count("query_bytes", default.text.query_bytes, &QUERY_BYTES),
             output_bytes: limits.count("output_bytes", default.text.output_bytes, &OUTPUT_BYTES),
@@ -122,8 +122,22 @@ fn limits(limits: &mut Section<'_, '_>) -> Limits {
         buffered_bytes: limits.count("buffered_bytes", default.buffered_bytes, &BUFFERED_BYTES),
         parameters: limits.count("parameters", default.parameters, &PARAMETERS),
         values: limits.count("values", default.values, &VALUES),
+    };
+    let at_most = read.response_bytes.saturating_mul(COPIES).saturating_add(read.buffered_bytes);
+    if at_most > MEMORY {
+        limits.problem(format!(
+            "`buffered_bytes` and {COPIES} times `response_bytes` come to {at_most} bytes, and must not to more than {MEMORY}: the \
+             module has 1 GiB of memory, and an answer needs several times its size"
+        ));
     }
+    read
 }
+
+/// How often an answer is copied at most, beside the bytes that are held of it: once for each list in a list.
+const COPIES: usize = 4;
+
+/// What answers may take of the module's memory of 1 GiB.
+const MEMORY: usize = 900 << 20;
 
 const QUERY_BYTES: Most = Most(1 << 20, "a longer query blocks Envoy's worker while it is read");
 const OUTPUT_BYTES: Most = Most(8 << 20, "a longer query blocks Envoy's worker while it is written");
