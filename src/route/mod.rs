@@ -291,6 +291,10 @@ pub fn find(path: &[u8], policy: &Policy) -> Option<&'static Route> {
         if policy.danger_passthrough_paths.contains(&path) {
             return Some(&table::PASSTHROUGH);
         }
+        // `/api/v1` as a mistaken prefix would make `/api/v1/alerts` a page, and some products look at the end of a path alone.
+        if enforced_end(&path).is_some() {
+            return None;
+        }
         let path = in_api?;
         if path == table::READY.path {
             return Some(&table::READY);

@@ -18,6 +18,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         Listener::new("plain", by_header()),
         Listener::new("ui", with(json!({"ui": "pass"}))),
         Listener::new("ui-prefix", with(json!({"ui": "pass", "path_prefix": "/prom"}))),
+        Listener::new("ui-mistaken", with(json!({"ui": "pass", "path_prefix": "/api/v1"}))),
         Listener::new("open", with(json!({"danger_passthrough_paths": ["/-/healthy", "/prom/metrics"]}))),
     ])
 });
@@ -100,6 +101,19 @@ fn pages_that_the_server_fills_with_data_are_not_served() {
         "/Graph",
     ] {
         bench.refused("ui", &get(path).header("x-tenant", "a"), 404, OURS);
+    }
+}
+
+#[test]
+fn no_page_ends_like_what_is_served_to_tenants_only() {
+    let bench = bench();
+    // A prefix that was mistaken makes endpoints of pages: `/api/v1` and `/alerts`.
+    for path in ["/api/v1/alerts", "/api/v1/rules", "/api/v1/targets", "/api/v1/query?query=up", "/api/v1/stores"] {
+        bench.refused("ui-mistaken", &get(path), 404, OURS);
+    }
+    // Thanos's Query Frontend looks at the end of a path alone.
+    for path in ["/static/api/v1/query_range?query=up", "/assets/x/api/v1/labels", "/static/federate"] {
+        bench.refused("ui", &get(path), 404, OURS);
     }
 }
 

@@ -305,6 +305,26 @@ fn a_body_where_none_belongs_is_refused() {
 }
 
 #[test]
+fn a_silence_that_ends_with_trailers_is_asked_about_as_any_other() {
+    for listener in ["write", "held"] {
+        let own = LAB.create("fruit", &json!([matcher("job", "trailers")]));
+        let foreign = LAB.create("veggie", &json!([matcher("job", "trailers")]));
+        for (id, status) in [(&own, 200), (&foreign, 404)] {
+            let Body::Length(body) = write(Some(id), &json!([matcher("job", "changed")])).body else {
+                panic!("a body")
+            };
+            let pieces = body.chunks(50).map(<[u8]>::to_vec).collect();
+            let sent = request("POST", "/api/v2/silences").header("content-type", "application/json");
+            let sent =
+                sent.header("x-tenant", "fruit").body(Body::Chunked(pieces, vec![("x-end".into(), "yes".into())]));
+            let answer = send_h2(LAB.envoy.port(listener), &sent, Ending::OnLast).expect("an answer");
+            assert_eq!(answer.status, status, "{listener}: {}", answer.text());
+        }
+        assert!(!LAB.silence(&foreign).to_string().contains("changed"));
+    }
+}
+
+#[test]
 fn a_client_that_leaves_while_alertmanager_is_asked_harms_nobody() {
     let slow = Upstream::start();
     let gate = Arc::new(Notify::new());

@@ -189,8 +189,10 @@ impl Stream {
                 self.request = Request::Forwarded(admitted);
                 Self::forward_body(body)?;
             }
-            Request::New | Request::AwaitsBody(..) | Request::Forwarded(_) | Request::Ended => {
-                return Err(Denial::Host { call: "answer to no question" });
+            // It was refused meanwhile.
+            ended @ (Request::New | Request::AwaitsBody(..) | Request::Forwarded(_) | Request::Ended) => {
+                self.request = ended;
+                return Ok(());
             }
         }
         Ok(calls::resume_request()?)
