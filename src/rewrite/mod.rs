@@ -208,7 +208,7 @@ pub(crate) fn remote_read(policy: &Policy, scope: &TenantScope, body: &[u8]) -> 
     let limits = ReadLimits {
         request_bytes: policy.limits.form_bytes,
         queries: policy.limits.text.selectors,
-        output_bytes: MOST_WRITTEN,
+        output_bytes: policy.limits.text.output_bytes,
     };
     let narrowed = remote_read::narrow(body, scope, &limits)?;
     Ok(Enforced(OutboundBody::RemoteRead(narrowed)))
