@@ -3,11 +3,13 @@
 //!
 //! Must not know the attacks.
 
+use super::attack::Ground;
 use super::secrets as secret;
+use crate::support::alertmanager::Alertmanager;
 use crate::support::bench::Bench;
 use crate::support::client::{get, send};
 use crate::support::data::{END, MINUTES};
-use crate::support::envoy::Listener;
+use crate::support::envoy::{Listener, cluster};
 use crate::support::eventually;
 use crate::support::prometheus::{Duties, Prometheus};
 use crate::support::remote_write::{Exemplar, Points, Series};
@@ -50,6 +52,9 @@ pub(super) static VICTIM: LazyLock<String> = LazyLock::new(|| token(&json!({"ten
 pub(super) struct Field {
     pub(super) bench: Bench,
     pub(super) prometheus: Prometheus,
+    pub(super) alertmanager: Alertmanager,
+    /// Before Alertmanager.
+    pub(super) hop: Upstream,
 }
 
 /// Everything that may be switched on is, so that there is more to attack.
@@ -73,6 +78,9 @@ fn listeners() -> Vec<Listener> {
     mapped["values_map"] = json!({"admin": ["victim"]});
     mapped["values_map_only"] = json!(true);
     mapped["danger_unrestricted"] = json!(["sre"]);
+    let alerting = |writes: &str| open(json!({"alertmanager": {"enabled": true, "silence_writes": writes}}));
+    let mut held = alerting("allow");
+    held["hold_response_headers"] = json!(true);
     vec![
         Listener::new("jwt", open(json!({}))).jwt().websocket(),
         Listener::new("lenient", open(json!({}))).lenient_jwt(),
@@ -93,6 +101,9 @@ fn listeners() -> Vec<Listener> {
         Listener::new("route", rules(json!([{"name": "tenant", "route_metadata": "tenant"}])))
             .metadata(json!({"tenant": "eve"})),
         Listener::new("map", rules(json!([mapped]))).jwt(),
+        Listener::new("alerts", alerting("allow")).jwt().cluster("alertmanager"),
+        Listener::new("alerts-held", held).jwt().cluster("alertmanager").stop_iteration(),
+        Listener::new("alerts-read", alerting("deny")).jwt().cluster("alertmanager"),
         Listener::bare("bare"),
     ]
 }
@@ -109,8 +120,16 @@ impl Field {
         let prometheus = Prometheus::with(&series(), &duties, &["--enable-feature=search-api"]);
         eventually("alerts to fire", || all_fire(&prometheus).then_some(()));
         let listeners = listeners().into_iter().map(Listener::close_soon);
-        let bench = Bench::before(Upstream::in_front_of(prometheus.port), listeners);
-        Self { bench, prometheus }
+        let alertmanager = Alertmanager::start(&[]);
+        let hop = Upstream::in_front_of(alertmanager.port);
+        let further = vec![cluster("alertmanager", hop.port, false)];
+        let bench = Bench::beside(further, Upstream::in_front_of(prometheus.port), listeners);
+        Self { bench, prometheus, alertmanager, hop }
+    }
+
+    /// Where Alertmanager is attacked.
+    pub(super) fn alerts(&self) -> Ground<'_> {
+        Ground { bench: &self.bench, hop: &self.hop }
     }
 
     /// Waits until targets have been scraped. Prometheus takes its time to begin.

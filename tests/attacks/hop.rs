@@ -223,7 +223,8 @@ fn judge_parameters(pairs: &Pairs, reads: Reads, names: &[&str], owner: &Owner) 
     for (place, (name, value)) in pairs.iter().enumerate() {
         let known = name == narrowing || names.contains(&name.as_str());
         let replicas = name == "replicaLabels[]";
-        if !known && !replicas && !(options && OPTIONS.contains(&name.as_str())) {
+        let option = options && OPTIONS.contains(&name.as_str());
+        if !(known || replicas || option) {
             return Err(format!("the parameter `{name}` went on"));
         }
         if replicas && owner.has_label(value) {

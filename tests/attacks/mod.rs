@@ -4,12 +4,15 @@
 //! Prometheus in which each thing of the victim's holds a word that must not come back. Both oracles look at every
 //! attack, whatever it expects; where no filter stands, they object.
 
+mod alertmanager;
 mod answers;
 mod attack;
 mod bodies;
+mod control;
 mod encodings;
 mod field;
 mod hop;
+mod lifecycle;
 mod members;
 mod owner;
 mod paths;
@@ -23,6 +26,25 @@ mod tenants;
 
 use crate::support::client::{Request, get};
 use crate::support::form::encode;
+use attack::Attack;
+
+/// A table of attacks and its name.
+type Group = (&'static str, fn() -> Vec<Attack>);
+
+/// The tables of attacks. What needs more than a request is in `lifecycle`.
+const GROUPS: [Group; 11] = [
+    ("pollution", pollution::attacks),
+    ("encodings", encodings::attacks),
+    ("bodies", bodies::attacks),
+    ("paths", paths::attacks),
+    ("promql", promql::attacks),
+    ("tenants", tenants::attacks),
+    ("spoofing", spoofing::attacks),
+    ("targets", targets::attacks),
+    ("remote_read", remote_read::attacks),
+    ("answers", answers::attacks),
+    ("alertmanager", alertmanager::attacks),
+];
 
 /// Everything there is.
 const ALL: &str = r#"{__name__=~".+"}"#;

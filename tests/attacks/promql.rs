@@ -187,7 +187,11 @@ fn selectors(text: &str) -> Vec<(&'static str, Request)> {
 pub(super) fn attacks() -> Vec<Attack> {
     let mut all = Vec::new();
     for (name, text) in EXPRESSIONS {
-        all.extend(expressions(text).into_iter().map(|(how, request)| attack(format!("{name}, in {how}"), request)));
+        for (how, request) in expressions(text) {
+            let attack = attack(format!("{name}, in {how}"), request);
+            // Over HTTP/2 once in a URL and once in a form.
+            all.push(if how.starts_with("query by") || how == "query" { attack } else { attack.http1() });
+        }
     }
     for (name, text) in SELECTORS {
         for (how, request) in selectors(text) {

@@ -109,7 +109,7 @@ pub(super) fn attacks() -> Vec<Attack> {
             let bearer = token(&json!({"tenants": claim}));
             for (question, request) in questions().into_iter().take(most) {
                 let told = format!("{name}{how} for a tenant, and {question}");
-                all.push(anonymous(told, request.bearer(&bearer)).owner(Owner::of(&claim)).narrowed());
+                all.push(anonymous(told, request.bearer(&bearer)).owner(Owner::of(&claim)).narrowed().http1());
             }
         }
     }

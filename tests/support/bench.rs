@@ -33,9 +33,19 @@ impl Bench {
 
     /// One before this upstream.
     pub(crate) fn before(upstream: Upstream, listeners: impl IntoIterator<Item = Listener>) -> Self {
+        Self::beside(Vec::new(), upstream, listeners)
+    }
+
+    /// One that has these clusters, too.
+    pub(crate) fn beside(
+        further: Vec<Value>,
+        upstream: Upstream,
+        listeners: impl IntoIterator<Item = Listener>,
+    ) -> Self {
         let mut all: Vec<Listener> = listeners.into_iter().collect();
         all.push(Listener::new(NEXT, json!({"labels": [{"name": "tenant", "values": ["next-tenant"]}]})));
-        let clusters = vec![cluster("upstream", upstream.port, false), cluster("upstream-h2", upstream.port, true)];
+        let mut clusters = vec![cluster("upstream", upstream.port, false), cluster("upstream-h2", upstream.port, true)];
+        clusters.extend(further);
         Self { envoy: Envoy::start(&bootstrap(&all, clusters)), upstream }
     }
 

@@ -131,6 +131,8 @@ pub(crate) struct Answer {
     pub(crate) framing: Framing,
     pub(crate) steps: Vec<Step>,
     pub(crate) trailers: Vec<(String, String)>,
+    /// It goes out before the request's body is read (HTTP/1.1 only).
+    pub(crate) early: bool,
 }
 
 /// How an HTTP/1.1 answer says where it ends.
@@ -149,7 +151,14 @@ pub(crate) enum Framing {
 impl Answer {
     /// An answer that has no body by its status.
     pub(crate) fn nothing() -> Self {
-        Self { status: 204, headers: Vec::new(), framing: Framing::Nothing, steps: Vec::new(), trailers: Vec::new() }
+        Self {
+            status: 204,
+            headers: Vec::new(),
+            framing: Framing::Nothing,
+            steps: Vec::new(),
+            trailers: Vec::new(),
+            early: false,
+        }
     }
 
     /// A JSON answer with its length.
@@ -159,7 +168,7 @@ impl Answer {
             headers: vec![("content-type".into(), "application/json".into())],
             framing: Framing::Length,
             steps: vec![Step::Data(body.as_ref().to_vec())],
-            trailers: Vec::new(),
+            ..Self::nothing()
         }
     }
 
@@ -376,17 +385,23 @@ impl Http1 {
             let (id, head_only) = (recorded.id.clone(), recorded.method == "HEAD");
             let headers = recorded.headers.clone();
             let index = self.state.add(recorded);
-            let clean = self.body(&headers, index).await.is_some();
-            self.state.change(index, |recorded| recorded.end = if clean { End::Clean } else { End::Cut });
-            if !clean {
+            let answer = self.state.answer_to(&id);
+            if answer.early && self.respond(answer.clone(), head_only).await.is_none() {
                 return;
             }
-            if let Output::Script(client) = &mut self.output {
-                let answer = self.state.answer_to(&id);
-                if respond(client, answer, head_only).await.is_none() {
-                    return;
-                }
+            let clean = self.body(&headers, index).await.is_some();
+            self.state.change(index, |recorded| recorded.end = if clean { End::Clean } else { End::Cut });
+            if !clean || !answer.early && self.respond(answer, head_only).await.is_none() {
+                return;
             }
+        }
+    }
+
+    /// Answers, where no server does.
+    async fn respond(&mut self, answer: Answer, head_only: bool) -> Option<()> {
+        match &mut self.output {
+            Output::Script(client) => respond(client, answer, head_only).await,
+            Output::Server(_) => Some(()),
         }
     }
 
