@@ -166,6 +166,9 @@ impl<'de> Visitor<'de> for Text {
     }
 }
 
+/// How much longer an edited text may become before it is copied once more.
+const LONGER: usize = 1 << 10;
+
 /// The text of an object or array while its parts are edited in order. It is copied when one of them changes, not before.
 struct Edited<'a> {
     text: &'a str,
@@ -218,7 +221,8 @@ impl<'a> Edited<'a> {
 
     fn copy(&mut self, end: usize) -> Option<()> {
         if self.out.is_empty() {
-            self.out.reserve(self.text.len());
+            // What is replaced may become longer, though not by much: the text must not double for it.
+            self.out.reserve(self.text.len().saturating_add(LONGER));
         }
         self.out.push_str(self.text.get(self.copied..end)?);
         Some(())

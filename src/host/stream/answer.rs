@@ -215,9 +215,7 @@ impl Collection {
         }
         if total > limit {
             self.refused = Some(Denial::Response(ResponseError::TooLarge { limit }));
-        } else if self.held.grow_to(total, policy.limits.buffered_bytes).is_none()
-            || self.body.try_reserve(size).is_err()
-        {
+        } else if self.grow_to(total, policy).is_none() {
             self.refused = Some(Denial::Busy);
         } else if size > 0 {
             self.body.extend_from_slice(&calls::buffer(Buffer::ResponseBody, size)?);
@@ -227,6 +225,22 @@ impl Collection {
             self.held = Held::default();
         }
         Ok(())
+    }
+
+    /// Makes room for `total` bytes, a quarter more at a time where that is allowed. What is counted is what is taken of the
+    /// VM's memory: a `Vec` that doubles would take twice what it holds.
+    fn grow_to(&mut self, total: usize, policy: &Policy) -> Option<()> {
+        let taken = self.body.capacity();
+        if total <= taken {
+            return Some(());
+        }
+        let limits = &policy.limits;
+        let ample = taken.saturating_add(taken / 4).min(limits.response_bytes).max(total);
+        let room = match self.held.grow_to(ample, limits.buffered_bytes) {
+            Some(()) => ample,
+            None => self.held.grow_to(total, limits.buffered_bytes).map(|()| total)?,
+        };
+        self.body.try_reserve_exact(room.saturating_sub(self.body.len())).ok()
     }
 
     fn filtered(self) -> Result<Vec<u8>, Denial> {
