@@ -84,7 +84,7 @@ fn configurations_without_a_problem_are_taken() {
             r#""alertmanager":{"enabled":true,"path_prefix":"/am/","silence_writes":"allow","cluster":"am","cluster_path_prefix":"/"}"#,
         ),
         with_rule(
-            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":402653184,"output_bytes":8388608,"parameters":9999,"values":10000,"nesting":1000,"selectors":100000}"#,
+            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":402653184,"output_bytes":8388608,"parameters":9992,"values":10000,"nesting":1000,"selectors":100000}"#,
         ),
         with_rule(
             r#""limits":{"query_bytes":1,"form_bytes":1,"response_bytes":1,"buffered_bytes":1,"output_bytes":1,"parameters":1,"values":1.0,"nesting":1e2,"selectors":1}"#,
@@ -416,7 +416,7 @@ fn problems_of_the_other_settings_are_named() {
         (with_rule(r#""limits":{"nesting":1001}"#), &["limits.nesting: must be a whole number from 1 to 1000, not `1001`: deeper queries would exhaust the stack of the module"], Agrees),
         (with_rule(r#""limits":{"nesting":0}"#), &["limits.nesting: must be a whole number from 1 to 1000, not `0`: deeper queries would exhaust the stack of the module"], Agrees),
         (with_rule(r#""limits":{"values":-1,"parameters":1.5}"#), &[
-            "limits.parameters: must be a whole number from 1 to 9999: with more the upstream reads none of them, not even the tenant's matcher",
+            "limits.parameters: must be a whole number from 1 to 9992: with more the upstream reads none of them, not even the tenant's matcher",
             "limits.values: must be a whole number from 1 to 10000: all of them are written into each selector",
         ], Agrees),
         (with_rule(r#""limits":{"selectors":-0.0,"form_bytes":1e100}"#), &[

@@ -34,7 +34,7 @@ pub(crate) const LIMITS: [Limit; 7] = [
     Limit { key: "output_bytes", low: 5_000, default: 262_144, most: 8 << 20, status: 400, ask: output_bytes },
     Limit { key: "nesting", low: 2, default: 200, most: 1_000, status: 400, ask: nesting },
     Limit { key: "selectors", low: 2, default: 1_000, most: 100_000, status: 400, ask: selectors },
-    Limit { key: "parameters", low: 3, default: 200, most: 9_999, status: 400, ask: parameters },
+    Limit { key: "parameters", low: 3, default: 200, most: 9_992, status: 400, ask: parameters },
     Limit { key: "values", low: 2, default: 1_000, most: 10_000, status: 403, ask: values },
     Limit { key: "form_bytes", low: 20, default: 1 << 20, most: 10 << 20, status: 413, ask: form_bytes },
 ];
@@ -190,4 +190,24 @@ fn no_limit_goes_further_than_it_says() {
             "{error}"
         );
     }
+}
+
+/// Go reads none of more parameters, and Alertmanager none of its filters then.
+// Go: net/url/url.go, parseQuery
+#[test]
+fn however_many_parameters_are_sent_the_upstream_reads_every_filter() {
+    const MOST_READ: usize = 10_000;
+    let most = LIMITS.iter().find(|limit| limit.key == "parameters").expect("a limit").most;
+    let labels: Vec<_> = (0..8).map(|n| json!({"name": format!("label{n}"), "values": ["a"]})).collect();
+    let configuration =
+        json!({"labels": labels, "limits": {"parameters": most}, "alertmanager": {"enabled": true}}).to_string();
+    let policy = config::parse(configuration.as_bytes()).expect("a good configuration");
+    let target = format!("/api/v2/alerts?{}", vec!["filter"; most].join("&"));
+    let pairs = [(":method", "GET"), (":path", target.as_str())];
+    let headers = Headers::new(pairs.map(|(name, value)| (name.into(), value.into())).to_vec());
+    let head = RequestHead::new(&headers, Body::None).expect("a head");
+    let Ok(Admission::Forward(out, _)) = policy.admit(&head, &Nothing) else { panic!("it does not go on") };
+    let path = String::from_utf8(out.into_inner().path).expect("text");
+    let written = path.split('&').count();
+    assert!(path.contains("label7") && written <= MOST_READ, "{written} parameters");
 }

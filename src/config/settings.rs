@@ -148,6 +148,6 @@ const FORM_BYTES: Most = Most(10 << 20, "the upstream reads no longer form");
 const RESPONSE_BYTES: Most =
     Most(128 << 20, "an answer needs several times its size, and the module has 1 GiB of memory");
 const BUFFERED_BYTES: Most = Most(512 << 20, "the module has 1 GiB of memory, and an answer needs twice its size");
-// Go: net/url/url.go, parseQuery reads none of more than 10,000, and one may be added
-const PARAMETERS: Most = Most(9_999, "with more the upstream reads none of them, not even the tenant's matcher");
+// Go: net/url/url.go, parseQuery reads none of more than 10,000, and one a rule may be added
+const PARAMETERS: Most = Most(9_992, "with more the upstream reads none of them, not even the tenant's matcher");
 const VALUES: Most = Most(10_000, "all of them are written into each selector");

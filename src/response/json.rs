@@ -222,7 +222,8 @@ impl<'a> Edited<'a> {
     fn copy(&mut self, end: usize) -> Option<()> {
         if self.out.is_empty() {
             // What is replaced may become longer, though not by much: the text must not double for it.
-            self.out.reserve(self.text.len().saturating_add(LONGER));
+            // Where there is no memory left the answer is refused, and the VM lives.
+            self.out.try_reserve_exact(self.text.len().saturating_add(LONGER)).ok()?;
         }
         self.out.push_str(self.text.get(self.copied..end)?);
         Some(())
