@@ -166,6 +166,13 @@ impl<'de> Visitor<'de> for Text {
     }
 }
 
+/// Appends `text`; `None` where there is no memory left: the answer is refused then, and the VM lives.
+fn push(out: &mut String, text: &str) -> Option<()> {
+    out.try_reserve(text.len()).ok()?;
+    out.push_str(text);
+    Some(())
+}
+
 /// How much longer an edited text may become before it is copied once more.
 const LONGER: usize = 1 << 10;
 
@@ -196,7 +203,7 @@ impl<'a> Edited<'a> {
             Edit::Replace(new) => {
                 self.stays(start)?;
                 self.copy(start)?;
-                self.out.push_str(&new);
+                push(&mut self.out, &new)?;
                 self.copied = end;
             }
             // All that stands between the part before and the end of this one, which begins with a comma.
@@ -222,11 +229,9 @@ impl<'a> Edited<'a> {
     fn copy(&mut self, end: usize) -> Option<()> {
         if self.out.is_empty() {
             // What is replaced may become longer, though not by much: the text must not double for it.
-            // Where there is no memory left the answer is refused, and the VM lives.
             self.out.try_reserve_exact(self.text.len().saturating_add(LONGER)).ok()?;
         }
-        self.out.push_str(self.text.get(self.copied..end)?);
-        Some(())
+        push(&mut self.out, self.text.get(self.copied..end)?)
     }
 
     /// What the text has become.
@@ -235,7 +240,7 @@ impl<'a> Edited<'a> {
             return Some(Edit::Keep);
         }
         let rest = self.text.get(self.copied..)?;
-        self.out.push_str(if self.has_parts { rest } else { rest.trim_ascii_start() });
+        push(&mut self.out, if self.has_parts { rest } else { rest.trim_ascii_start() })?;
         Some(Edit::Replace(self.out))
     }
 }
