@@ -24,12 +24,19 @@ use crate::value::Value;
 /// # Errors
 /// All problems of the configuration, each with its path.
 pub fn parse(bytes: &[u8]) -> Result<Policy, ConfigError> {
-    let value = read(bytes).map_err(|problem| ConfigError::new(vec![problem]))?;
+    read(bytes).map_err(|problem| ConfigError::new(vec![problem])).and_then(|value| policy(&value))
+}
+
+/// The same for a configuration that has been read already, from YAML for example.
+///
+/// # Errors
+/// All problems of the configuration, each with its path.
+pub fn policy(value: &Value) -> Result<Policy, ConfigError> {
     // A `null` is what some control planes send for "nothing configured".
-    let root = if value == Value::Null { None } else { Some(&value) };
+    let root = if *value == Value::Null { None } else { Some(value) };
     let mut problems = Vec::new();
-    let policy = raw::object(String::new(), root, &mut problems, settings::policy);
-    if problems.is_empty() { Ok(policy) } else { Err(ConfigError::new(problems)) }
+    let read = raw::object(String::new(), root, &mut problems, settings::policy);
+    if problems.is_empty() { Ok(read) } else { Err(ConfigError::new(problems)) }
 }
 
 /// JSON text may begin as a struct does: a line feed is the tag of its first entry. But JSON text never holds the byte
