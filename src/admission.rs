@@ -7,11 +7,12 @@ use crate::alertmanager::ownership::{Lookup, Unproven};
 use crate::alertmanager::silence::SilenceId;
 use crate::config::policy::{Metadata, Policy};
 use crate::denial::Denial;
+use crate::form;
 use crate::identity::{Credentials, Identity, RouteIdentity, identify};
 use crate::request::{Body, Only, RequestHead};
 use crate::response::ResponsePlan;
-use crate::rewrite::{self, Enforced, OutboundBody, OutboundHead};
-use crate::route::{self, Endpoint, Method, Payload, Place, Route};
+use crate::rewrite::{self, Enforced, Explanation, Narrowed, OutboundBody, OutboundHead};
+use crate::route::{self, Endpoint, Found, Method, Payload, Place, Route};
 use crate::scope::TenantScope;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub enum Admission {
     /// It goes on as it is now.
     Forward(Enforced<OutboundHead>, Admitted),
     /// Its head goes on; its body is held until it is complete.
-    AwaitBody(Enforced<OutboundHead>, Admitted, PendingBody),
+    AwaitBody(Enforced<OutboundHead>, PendingBody),
     /// Nothing goes on before the upstream has said whose the silence is.
     Ask(Unproven<Box<Admission>>),
 }
@@ -37,15 +38,19 @@ pub struct Admitted {
     pub plan: ResponsePlan,
     /// What the route said, to be compared with the route that is taken in the end.
     pub route: RouteIdentity,
+    /// What to tell the client of its query, if anything.
+    pub explanation: Option<Explanation>,
 }
 
 /// An answer of our own that is no refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// To `OPTIONS`: the methods of the path.
     Allowed(&'static str),
     /// A success without data.
     EmptyData,
+    /// What a query becomes.
+    Explained(Explanation),
 }
 
 /// A request whose body is still to come.
@@ -58,14 +63,14 @@ pub const FORM_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Pending {
-    /// A form, to which the parameters of the URL belong too.
-    Form { route: &'static Route, scope: TenantScope, url: Vec<u8>, content_type: ContentType },
+    /// A form, to which the parameters of the URL belong too. It may say whose it is.
+    Form { route: &'static Route, identity: Identity, url: Vec<u8>, content_type: ContentType },
     /// A remote read.
-    RemoteRead { scope: TenantScope },
+    RemoteRead { scope: TenantScope, admitted: Admitted },
     /// A silence.
-    Silence { scope: TenantScope },
+    Silence { scope: TenantScope, admitted: Admitted },
     /// Nothing: a GET whose stream has not ended yet.
-    Nothing,
+    Nothing { admitted: Admitted },
 }
 
 /// Whether a body was announced as what it must be.
@@ -80,9 +85,9 @@ enum ContentType {
 #[derive(Debug)]
 pub enum Finished {
     /// It goes on.
-    Forward(Enforced<OutboundBody>),
+    Forward(Enforced<OutboundBody>, Admitted),
     /// It waits until the upstream has said whose the silence is that it takes the place of.
-    Ask(Unproven<Enforced<OutboundBody>>),
+    Ask(Unproven<(Enforced<OutboundBody>, Admitted)>),
 }
 
 impl Policy {
@@ -91,7 +96,7 @@ impl Policy {
     /// # Errors
     /// The refusal.
     pub fn admit(&self, head: &RequestHead<'_>, credentials: &impl Credentials) -> Result<Admission, Denial> {
-        let route = route::find(head.path, self).ok_or(Denial::NotServed)?;
+        let Found { route, path_param } = route::find(head.path, self).ok_or(Denial::NotServed)?;
         let methods = route.methods(self);
         let method = methods.find(head.method).ok_or(Denial::Method { allow: methods.allow() })?;
         if head.headers.contains("upgrade") {
@@ -103,32 +108,32 @@ impl Policy {
             Method::Post => self.body_headers(route.payload, head)?,
         };
         if route.place == Place::Open {
-            let admitted =
-                Admitted { endpoint: route.endpoint, plan: ResponsePlan::Verbatim, route: RouteIdentity::default() };
+            let admitted = Admitted {
+                endpoint: route.endpoint,
+                plan: ResponsePlan::Verbatim,
+                route: RouteIdentity::default(),
+                explanation: None,
+            };
             return Ok(complete(head, rewrite::open_head(self, head), admitted));
         }
-        let Identity { scope, route: route_identity } = identify(self, head.headers, credentials)?;
+        let mut identity = identify(self, head.headers, path_param.as_deref(), credentials)?;
+        self.read_parameters(&mut identity, head.query, b"")?;
+        if method == Method::Post && (head.body != Body::None || route.payload != Payload::Form) {
+            return self.await_body(route, head, identity, content_type);
+        }
+        let scope = identity.scope(self)?;
         let is_empty = route.endpoint == Endpoint::NothingForPages
             || (route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty);
         if is_empty {
             return Ok(Admission::Answer(Answer::EmptyData));
         }
         let plan = ResponsePlan::new(self, route.endpoint, method, &scope);
-        let admitted = |plan| Admitted { endpoint: route.endpoint, plan, route: route_identity };
-        if method == Method::Post && (head.body != Body::None || route.payload != Payload::Form) {
-            let out = rewrite::head_before_body(self, route, head, &scope, &plan)?;
-            let pending = match route.payload {
-                Payload::Form => Pending::Form { route, scope, url: head.query.to_vec(), content_type },
-                Payload::RemoteRead => Pending::RemoteRead { scope },
-                Payload::Silence => Pending::Silence { scope },
-            };
-            if head.body == Body::None {
-                return Err(Denial::NoBody);
-            }
-            return Ok(Admission::AwaitBody(out, admitted(plan), PendingBody(pending)));
+        let Narrowed { out, explanation } = rewrite::head(self, route, head, &scope, &plan)?;
+        if let (Endpoint::Explain, Some(explanation)) = (route.endpoint, &explanation) {
+            return Ok(Admission::Answer(Answer::Explained(explanation.clone())));
         }
-        let out = rewrite::head(self, route, head, &scope, &plan)?;
-        let admission = complete(head, out, admitted(plan));
+        let admitted = Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation };
+        let admission = complete(head, out, admitted);
         if route.endpoint == Endpoint::Silence {
             let id = head.path.rsplit(|&b| b == b'/').next().and_then(|id| std::str::from_utf8(id).ok());
             let id = id.and_then(SilenceId::parse).ok_or(Denial::SilenceId)?;
@@ -138,6 +143,52 @@ impl Policy {
             });
         }
         Ok(admission)
+    }
+
+    /// A POST whose body is to come: its head goes on without any parameter.
+    fn await_body(
+        &self,
+        route: &'static Route,
+        head: &RequestHead<'_>,
+        identity: Identity,
+        content_type: ContentType,
+    ) -> Result<Admission, Denial> {
+        let plan = |scope: &TenantScope| ResponsePlan::new(self, route.endpoint, Method::Post, scope);
+        let (out, pending) = match route.payload {
+            Payload::Form => {
+                // The form may have the parameter that is missing.
+                let plan = identity.scope(self).ok().map(|scope| plan(&scope));
+                let out = rewrite::head_before_body(self, route, head, &identity, plan.as_ref())?;
+                (out, Pending::Form { route, identity, url: head.query.to_vec(), content_type })
+            }
+            Payload::RemoteRead | Payload::Silence => {
+                let scope = identity.scope(self)?;
+                let plan = plan(&scope);
+                let out = rewrite::head_before_body(self, route, head, &identity, Some(&plan))?;
+                let admitted = Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation: None };
+                let pending = if route.payload == Payload::Silence {
+                    Pending::Silence { scope, admitted }
+                } else {
+                    Pending::RemoteRead { scope, admitted }
+                };
+                (out, pending)
+            }
+        };
+        if head.body == Body::None {
+            return Err(Denial::NoBody);
+        }
+        Ok(Admission::AwaitBody(out, PendingBody(pending)))
+    }
+
+    /// Reads the parameters that name tenants, where some do.
+    fn read_parameters(&self, identity: &mut Identity, url: &[u8], form: &[u8]) -> Result<(), Denial> {
+        if self.identity_parameters().next().is_none() {
+            return Ok(());
+        }
+        let (mut in_url, mut in_form) = (Vec::new(), Vec::new());
+        form::read(url, self.limits.parameters, &mut in_url)?;
+        form::read(form, self.limits.parameters, &mut in_form)?;
+        Ok(identity.read_parameters(self, &in_url, &in_form)?)
     }
 
     /// What the head of a POST says about its body.
@@ -184,7 +235,7 @@ impl Policy {
 fn complete(head: &RequestHead<'_>, out: Enforced<OutboundHead>, admitted: Admitted) -> Admission {
     match head.body {
         Body::None => Admission::Forward(out, admitted),
-        Body::Announced | Body::Possible => Admission::AwaitBody(out, admitted, PendingBody(Pending::Nothing)),
+        Body::Announced | Body::Possible => Admission::AwaitBody(out, PendingBody(Pending::Nothing { admitted })),
     }
 }
 
@@ -199,12 +250,21 @@ impl PendingBody {
         if self.must_come() && taken > FORM_TIME { Err(Denial::FormTooSlow) } else { Ok(()) }
     }
 
+    /// What is known of the request while its body is still to come: nothing that its body has a say in.
+    #[must_use]
+    pub fn admitted(&self) -> Option<&Admitted> {
+        match &self.0 {
+            Pending::Nothing { admitted } => Some(admitted),
+            Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => None,
+        }
+    }
+
     /// Whether a body must go upstream, even if the client's has no byte.
     #[must_use]
     pub fn must_come(&self) -> bool {
         match self.0 {
             Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => true,
-            Pending::Nothing => false,
+            Pending::Nothing { .. } => false,
         }
     }
 
@@ -213,7 +273,7 @@ impl PendingBody {
     pub fn limit(&self, policy: &Policy) -> usize {
         match self.0 {
             Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => policy.limits.form_bytes,
-            Pending::Nothing => 0,
+            Pending::Nothing { .. } => 0,
         }
     }
 
@@ -225,21 +285,29 @@ impl PendingBody {
         if body.len() > self.limit(policy) {
             return Err(self.too_large(policy));
         }
-        Ok(Finished::Forward(match self.0 {
+        Ok(match self.0 {
             Pending::Form { content_type: ContentType::Missing, .. } if !body.is_empty() => {
                 return Err(Denial::ContentType { expected: rewrite::FORM });
             }
-            Pending::Form { route, scope, url, .. } => rewrite::form(policy, route, &scope, &url, body)?,
-            Pending::RemoteRead { scope } => rewrite::remote_read(policy, &scope, body)?,
-            Pending::Silence { scope } => {
-                let (id, out) = rewrite::silence(&scope, body)?;
-                if let Some(lookup) = id.and_then(|id| policy.silence_lookup(&scope, &id)) {
-                    return Ok(Finished::Ask(Unproven::new(lookup, scope, out)));
-                }
-                out
+            Pending::Form { route, mut identity, url, .. } => {
+                policy.read_parameters(&mut identity, &url, body)?;
+                let scope = identity.scope(policy)?;
+                let plan = ResponsePlan::new(policy, route.endpoint, Method::Post, &scope);
+                let Narrowed { out, explanation } = rewrite::form(policy, route, &scope, &url, body)?;
+                Finished::Forward(out, Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation })
             }
-            Pending::Nothing => rewrite::no_body(),
-        }))
+            Pending::RemoteRead { scope, admitted } => {
+                Finished::Forward(rewrite::remote_read(policy, &scope, body)?, admitted)
+            }
+            Pending::Silence { scope, admitted } => {
+                let (id, out) = rewrite::silence(&scope, body)?;
+                match id.and_then(|id| policy.silence_lookup(&scope, &id)) {
+                    Some(lookup) => Finished::Ask(Unproven::new(lookup, scope, (out, admitted))),
+                    None => Finished::Forward(out, admitted),
+                }
+            }
+            Pending::Nothing { admitted } => Finished::Forward(rewrite::no_body(), admitted),
+        })
     }
 
     /// The refusal of a body beyond [`PendingBody::limit`].
@@ -249,7 +317,7 @@ impl PendingBody {
             Pending::Form { .. } | Pending::RemoteRead { .. } | Pending::Silence { .. } => {
                 Denial::FormTooLarge { limit: policy.limits.form_bytes }
             }
-            Pending::Nothing => Denial::BodyOnGet,
+            Pending::Nothing { .. } => Denial::BodyOnGet,
         }
     }
 }

@@ -155,8 +155,12 @@ impl Denial {
                 ErrorClass::Limit => (400, OURS, "promql_limit"),
             },
             Self::Identity(error) => match error.cause {
-                IdentityCause::NoToken | IdentityCause::NoHeader { .. } => (401, OURS, "identity_missing"),
+                IdentityCause::NoToken | IdentityCause::NoHeader { .. } | IdentityCause::NoParameter { .. } => {
+                    (401, OURS, "identity_missing")
+                }
                 IdentityCause::NoClaim { .. }
+                | IdentityCause::ParameterInTwoPlaces { .. }
+                | IdentityCause::NoSegment
                 | IdentityCause::NoRouteMetadata { .. }
                 | IdentityCause::Undecodable
                 | IdentityCause::NotText

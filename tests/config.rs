@@ -69,6 +69,12 @@ fn configurations_without_a_problem_are_taken() {
             r#""jwt_claim":"t","regex_match":true,"values_map":{"tomato":["team-(fruit|veggie)"],"*":["team-.+"]},"danger_unrestricted":["*"]"#,
         ),
         rule(r#""values":["team-.*"],"regex_match":true"#),
+        rule(r#""query_param":"tenant""#),
+        r#"{"path_prefix":"/tenants/{tenant}/prom","labels":[{"name":"tenant","path_param":"tenant"},{"name":"b","path_param":"tenant"}]}"#.to_owned(),
+        r#"{"path_prefix":"/{T_1}","alertmanager":{"enabled":true,"path_prefix":"/am/{T_1}","cluster_path_prefix":"/"},"labels":[{"name":"tenant","path_param":"T_1"}]}"#.to_owned(),
+        // As prom-label-proxy's configuration file has it.
+        r#"{"labels":[{"name":"tenant","header":"X-Tenant","header_uses_list_syntax":true},{"name":"env","query_param":"env"},{"name":"region","values":["eu","us"]}]}"#.to_owned(),
+        with_rule(r#""explain":true"#),
         r#"{"labels":[{"name":"tenant.id","header":"x-a"},{"name":"namespace","header":"X-A"}]}"#.to_owned(),
         with_rule(r#""jwt":{},"limits":{},"promql":{},"alertmanager":{}"#),
         with_rule(r#""jwt":{"metadata_namespace":"a","payload_key":"b"},"route_metadata_namespace":"c""#),
@@ -111,15 +117,11 @@ fn configurations_without_a_problem_are_taken() {
 fn settings_that_nothing_obeys_yet_are_refused_unless_at_their_default() {
     let (_, validator) = schema();
     for (text, line) in [
-        (rule(r#""query_param":"tenant""#), "labels[0].query_param: not supported yet; leave it out"),
-        (rule(r#""path_param":"tenant""#), "labels[0].path_param: not supported yet; leave it out"),
         (rule(r#""peer_certificate":"uri_san""#), "labels[0].peer_certificate: not supported yet; leave it out"),
         (
             with_rule(r#""error_on_replace":true"#),
             "error_on_replace: not supported yet; leave it out or set it to `false`",
         ),
-        (with_rule(r#""explain":true"#), "explain: not supported yet; leave it out or set it to `false`"),
-        (with_rule(r#""path_prefix":"/t/{tenant}""#), "path_prefix: a `{name}` is not supported yet; leave it out"),
     ] {
         check(&validator, &text, &[line], Agrees);
     }
@@ -238,6 +240,18 @@ fn problems_of_rules_are_named() {
             Agrees,
         ),
         (rule(r#""query_param":7"#), &["labels[0].query_param: must be a string, not a number"], Agrees),
+        (rule(r#""query_param":"""#), &["labels[0].query_param: must not be empty"], Agrees),
+        (rule(r#""query_param":"a\nb""#), &["labels[0].query_param: must not hold control characters"], CannotSee),
+        (
+            rule(r#""query_param":"Match[]""#),
+            &["labels[0].query_param: `Match[]` is a parameter of the API itself, which would lose it; name one of your own"],
+            CannotSee,
+        ),
+        (
+            rule(r#""path_param":"tenant""#),
+            &["labels[0].path_param: names no segment of `path_prefix`; write `path_prefix: /tenants/{tenant}`, say"],
+            CannotSee,
+        ),
         (
             rule(r#""jwt_claim":"t","regex_match":"yes""#),
             &["labels[0].regex_match: must be `true` or `false`, not a string"],
@@ -353,6 +367,37 @@ fn problems_of_the_other_settings_are_named() {
         (with_rule(r#""path_prefix":"/a#""#), &["path_prefix: must not hold `#`: write the path plainly, without a query"], Agrees),
         (with_rule(r#""path_prefix":"/é""#), &["path_prefix: must not hold `é`: write the path plainly, without a query"], Agrees),
         (with_rule(r#""path_prefix":"/a\n""#), &[r"path_prefix: must not hold `\n`: write the path plainly, without a query"], Agrees),
+        (with_rule(r#""path_prefix":"/t-{tenant}""#), &[
+            "path_prefix: may name one whole segment, by letters, digits and `_`: `/tenants/{tenant}`, not `/t-{tenant}`",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/{a}/{b}""#), &[
+            "path_prefix: may name one whole segment, by letters, digits and `_`: `/tenants/{tenant}`, not `/{a}/{b}`",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/{a}x""#), &[
+            "path_prefix: may name one whole segment, by letters, digits and `_`: `/tenants/{tenant}`, not `/{a}x`",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/{a""#), &[
+            "path_prefix: may name one whole segment, by letters, digits and `_`: `/tenants/{tenant}`, not `/{a`",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/{}""#), &[
+            "path_prefix: may name one whole segment, by letters, digits and `_`: `/tenants/{tenant}`, not `/{}`",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/a}""#), &["path_prefix: must not hold `}`: write the path plainly, without a query"], Agrees),
+        (with_rule(r#""path_prefix":"/a//{b}""#), &[
+            "path_prefix: must not hold `//`, `/./` or `/../`: no request that is served has them",
+        ], Agrees),
+        (with_rule(r#""path_prefix":"/t/{tenant}""#), &[
+            "path_prefix: names `tenant`, which no label takes; give a label `path_param: tenant`",
+        ], CannotSee),
+        (r#"{"path_prefix":"/{t}","alertmanager":{"enabled":true},"labels":[{"name":"tenant","path_param":"t"}]}"#.to_owned(), &[
+            "alertmanager.path_prefix: must name a segment if the other `path_prefix` does, and by the same name: a tenant is named on every path or on none",
+        ], CannotSee),
+        (r#"{"path_prefix":"/{t}","alertmanager":{"enabled":true,"path_prefix":"/{t}/am"},"labels":[{"name":"tenant","path_param":"t"}]}"#.to_owned(), &[
+            "alertmanager.cluster_path_prefix: is needed beside a named segment: what stands in front of `/api/v2` at Alertmanager itself, `/` for nothing",
+        ], CannotSee),
+        (r#"{"labels":[{"name":"a","query_param":"tenant"}],"extra_parameters":["tenant"]}"#.to_owned(), &[
+            "extra_parameters: `tenant` is where a label comes from, and never goes on; remove it",
+        ], CannotSee),
         (with_rule(r#""metadata":"pass""#), &["metadata: must be one of `empty`, `deny`, `danger_pass`, not `pass`"], Agrees),
         (with_rule(r#""metadata":false"#), &["metadata: must be one of `empty`, `deny`, `danger_pass`, not a boolean"], Agrees),
         (with_rule(r#""targets":1,"ui":"allow""#), &[
@@ -360,9 +405,9 @@ fn problems_of_the_other_settings_are_named() {
             "ui: must be one of `deny`, `pass`, not `allow`",
         ], Agrees),
         (with_rule(r#""explain":"true","tenant_header":null,"danger_passthrough_paths":"/x""#), &[
-            "explain: must be `true` or `false`, not a string",
             "danger_passthrough_paths: must be a list of strings, not a string; put it in brackets",
             "tenant_header: must be a string, not null",
+            "explain: must be `true` or `false`, not a string",
         ], Agrees),
         (with_rule(r#""danger_passthrough_paths":["","/","x","/a/","//a","/a/../b","/a?b","/a%20b","/{x}","/a","/a"]"#), &[
             "danger_passthrough_paths[0]: must start with `/`, not ``",

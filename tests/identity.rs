@@ -45,8 +45,8 @@ fn policy(rule: &str) -> Policy {
 
 /// The values that a request may read, or why it may not.
 fn values(policy: &Policy, known: &Known) -> Result<Vec<String>, IdentityCause> {
-    let identity = identify(policy, &Headers::default(), known).map_err(|error| error.cause)?;
-    Ok(match &identity.scope.labels()[0].scope {
+    let identity = identify(policy, &Headers::default(), None, known).map_err(|error| error.cause)?;
+    Ok(match identity.first(policy).map_err(|error| error.cause)? {
         Scope::Values(values) => values.as_slice().iter().map(|value| value.as_str().to_owned()).collect(),
         Scope::Pattern(pattern) => vec![format!("=~{}", pattern.as_str())],
         Scope::Unrestricted => vec!["<all>".to_owned()],
@@ -113,7 +113,7 @@ fn a_value_that_cannot_be_the_pattern_refuses() {
         (r#"["team-.*",""]"#, "must not be empty"),
     ] {
         let known = Known { payload: Some(json(&format!(r#"{{"tenants":{payload}}}"#))), ..Known::default() };
-        let error = identify(&policy(PATTERN), &Headers::default(), &known).expect_err(payload);
+        let error = identify(&policy(PATTERN), &Headers::default(), None, &known).expect_err(payload);
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(Denial::Identity(error).status(), 403);
     }
@@ -191,7 +191,7 @@ fn a_bad_value_at_one_place_is_not_passed_over() {
 fn a_route_that_names_another_tenant_afterwards_is_noticed() {
     let policy = policy(r#""route_metadata":"tenant""#);
     let at = |name: &str| Known { route: Some(json(&format!(r#"{{"tenant":"{name}"}}"#))), ..Known::default() };
-    let before = identify(&policy, &Headers::default(), &at("a")).expect("a tenant").route;
+    let before = identify(&policy, &Headers::default(), None, &at("a")).expect("a tenant").route;
     assert!(route_still_agrees(&policy, &before, &at("a")));
     assert!(!route_still_agrees(&policy, &before, &at("b")));
     assert!(!route_still_agrees(&policy, &before, &Known::default()));
@@ -209,7 +209,7 @@ fn metadata_that_cannot_be_decoded_refuses() {
         }
     }
     for rule in [r#""jwt_claim":"tenants""#, r#""route_metadata":"tenant""#] {
-        let error = identify(&policy(rule), &Headers::default(), &Broken).expect_err(rule);
+        let error = identify(&policy(rule), &Headers::default(), None, &Broken).expect_err(rule);
         assert_eq!(error.cause, IdentityCause::Undecodable);
     }
 }

@@ -114,7 +114,7 @@ fn outcome(policy: &Policy, ask: &Ask) -> Result<(), Denial> {
     let headers = Headers::new(headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect());
     let head = RequestHead::new(&headers, Body::Announced).expect("a head");
     match policy.admit(&head, &Nothing)? {
-        Admission::AwaitBody(_, _, pending) => pending.finish(policy, ask.form.as_bytes()).map(drop),
+        Admission::AwaitBody(_, pending) => pending.finish(policy, ask.form.as_bytes()).map(drop),
         other @ (Admission::Answer(_) | Admission::Forward(..) | Admission::Ask(_)) => {
             panic!("the form is not awaited: {other:?}")
         }
@@ -150,7 +150,7 @@ fn a_form_without_a_length_is_measured_when_it_is_there() {
             Headers::new(headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect());
         let head = RequestHead::new(&headers, Body::Possible).expect("a head");
         for (bytes, passes) in [(level, true), (level + 1, false)] {
-            let Ok(Admission::AwaitBody(_, _, pending)) = policy.admit(&head, &Nothing) else { panic!("not awaited") };
+            let Ok(Admission::AwaitBody(_, pending)) = policy.admit(&head, &Nothing) else { panic!("not awaited") };
             assert_eq!(pending.limit(&policy), level);
             assert_eq!(
                 pending.finish(&policy, (limit.ask)(bytes).form.as_bytes()).is_ok(),

@@ -69,21 +69,20 @@ fn outcome(policy: &Policy, method: &str, target: &str, more: &[(&str, &str)], b
         Err(denial) => refusal(denial),
         Ok(Admission::Answer(Answer::Allowed(methods))) => format!("204 {methods}"),
         Ok(Admission::Answer(Answer::EmptyData)) => "200 empty".to_owned(),
+        Ok(Admission::Answer(Answer::Explained(explanation))) => format!("200 {}", explanation.text()),
         Ok(Admission::Forward(head, _)) => head_line(&head.into_inner()),
-        Ok(Admission::AwaitBody(head, _, pending)) => {
-            match pending.finish(policy, body.unwrap_or_default().as_bytes()) {
-                Err(denial) => refusal(denial),
-                Ok(Finished::Ask(unproven)) => {
-                    format!("{} | asks {}", head_line(&head.into_inner()), asked(unproven.lookup()))
-                }
-                Ok(Finished::Forward(body)) => match body.into_inner() {
-                    OutboundBody::Form(form) => format!("{} | {}", head_line(&head.into_inner()), decoded(&form)),
-                    OutboundBody::Silence(text) => format!("{} | {text}", head_line(&head.into_inner())),
-                    OutboundBody::RemoteRead(bytes) => format!("{} | {bytes:?}", head_line(&head.into_inner())),
-                    OutboundBody::Empty => format!("{} |", head_line(&head.into_inner())),
-                },
+        Ok(Admission::AwaitBody(head, pending)) => match pending.finish(policy, body.unwrap_or_default().as_bytes()) {
+            Err(denial) => refusal(denial),
+            Ok(Finished::Ask(unproven)) => {
+                format!("{} | asks {}", head_line(&head.into_inner()), asked(unproven.lookup()))
             }
-        }
+            Ok(Finished::Forward(body, _)) => match body.into_inner() {
+                OutboundBody::Form(form) => format!("{} | {}", head_line(&head.into_inner()), decoded(&form)),
+                OutboundBody::Silence(text) => format!("{} | {text}", head_line(&head.into_inner())),
+                OutboundBody::RemoteRead(bytes) => format!("{} | {bytes:?}", head_line(&head.into_inner())),
+                OutboundBody::Empty => format!("{} |", head_line(&head.into_inner())),
+            },
+        },
         Ok(Admission::Ask(unproven)) => format!("asks {}", asked(unproven.lookup())),
     }
 }
@@ -311,7 +310,7 @@ fn a_body_is_exactly_one_form() {
 fn a_form_that_comes_too_late_is_refused() {
     let headers = headers("POST", "/api/v1/labels", &[FORM]);
     let head = RequestHead::new(&headers, Body::Possible).expect("a head");
-    let Ok(Admission::AwaitBody(_, _, pending)) = fruit().admit(&head, &Nothing) else { panic!("not awaited") };
+    let Ok(Admission::AwaitBody(_, pending)) = fruit().admit(&head, &Nothing) else { panic!("not awaited") };
     assert_eq!(pending.in_time(FORM_TIME), Ok(()));
     assert_eq!(pending.in_time(FORM_TIME + Duration::from_nanos(1)), Err(Denial::FormTooSlow));
     assert_eq!(Denial::FormTooSlow.status(), 408);

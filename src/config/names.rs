@@ -3,6 +3,7 @@
 //! Each check takes one text and says what is wrong with it. Must not know where in the configuration it stands.
 
 use super::error::quoted;
+use super::policy::{NamedSegment, PathPrefix};
 use crate::route;
 use crate::scope::{LabelName, LabelValue, Pattern};
 
@@ -72,11 +73,27 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The prefix without a slash at its end; `/` is none.
-pub(super) fn path_prefix(text: &str) -> Result<String, String> {
-    if text.contains(['{', '}']) {
-        return Err("a `{name}` is not supported yet; leave it out".to_owned());
+/// A prefix of which one segment may be named: `/tenants/{tenant}`.
+pub(super) fn path_prefix(text: &str) -> Result<PathPrefix, String> {
+    let Some((before, rest)) = text.split_once('{') else {
+        return Ok(PathPrefix { before: plain_prefix(text)?, named: None });
+    };
+    let (name, after) = rest.split_once('}').unwrap_or((rest, "?"));
+    let whole = before.ends_with('/') && (after.is_empty() || after.starts_with('/'));
+    let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !whole || !is_word || after.contains(['{', '}']) {
+        return Err(format!(
+            "may name one whole segment, by letters, digits and `_`: `/tenants/{{tenant}}`, not {}",
+            quoted(text)
+        ));
     }
+    let after = if after.is_empty() { "/" } else { after };
+    let named = NamedSegment { name: name.to_owned(), after: plain_prefix(after)? };
+    Ok(PathPrefix { before: plain_prefix(before)?, named: Some(named) })
+}
+
+/// A prefix without a slash at its end; `/` is none.
+pub(super) fn plain_prefix(text: &str) -> Result<String, String> {
     plain_path(text)
 }
 
@@ -119,6 +136,20 @@ pub(super) fn passthrough_path(text: &str) -> Result<String, String> {
             Err(format!("ends like `{enforced}`, which is served for tenants only; remove it from the list"))
         }
         None => Ok(path),
+    }
+}
+
+/// The parameter that names a tenant: none that upstreams read, for it is removed.
+pub(super) fn identity_parameter(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    if text.is_empty() {
+        Err("must not be empty".to_owned())
+    } else if text.chars().any(char::is_control) {
+        Err("must not hold control characters".to_owned())
+    } else if route::parameters().any(|known| known.eq_ignore_ascii_case(&lower)) {
+        Err(format!("{} is a parameter of the API itself, which would lose it; name one of your own", quoted(text)))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

@@ -16,8 +16,8 @@ pub struct Policy {
     pub jwt: JwtMetadata,
     /// The metadata namespace of `route_metadata`.
     pub route_metadata_namespace: String,
-    /// What stands in front of `/api/v1` and `/federate`: empty, or `/…` without a slash at the end.
-    pub path_prefix: String,
+    /// What stands in front of `/api/v1` and `/federate`.
+    pub path_prefix: PathPrefix,
     /// How `/api/v1/rules` is narrowed.
     pub rules_api: RulesApi,
     /// What `/api/v1/metadata` answers.
@@ -42,8 +42,24 @@ pub struct Policy {
     pub dialect: Dialect,
     /// Parameters that pass on every endpoint, beyond those of its row.
     pub extra_parameters: BTreeSet<String>,
+    /// Whether tenants are shown what their queries become.
+    pub explain: Explain,
     /// Sizes and counts that end a request.
     pub limits: Limits,
+}
+
+impl Policy {
+    /// Names of the parameters that name tenants.
+    pub fn identity_parameters(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match &rule.source {
+            Source::QueryParam(name) => Some(name.as_str()),
+            Source::Static(_)
+            | Source::Header { .. }
+            | Source::JwtClaim(_)
+            | Source::RouteMetadata(_)
+            | Source::PathParam => None,
+        })
+    }
 }
 
 /// One enforced label: where a request's values come from and what they mean.
@@ -88,6 +104,48 @@ pub enum Source {
     JwtClaim(Vec<String>),
     /// The metadata of route, virtual host or listener: the segments that lead to it, never empty.
     RouteMetadata(Vec<String>),
+    /// A trusted parameter of the URL or the form; removed before the request goes on.
+    QueryParam(String),
+    /// The segment of the path that [`PathPrefix`] names.
+    PathParam,
+}
+
+/// What stands in front of the paths that are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathPrefix {
+    /// Empty, or `/…` without a slash at the end. All of it, or what stands in front of the named segment.
+    pub before: String,
+    /// The named segment, if there is one.
+    pub named: Option<NamedSegment>,
+}
+
+/// One segment of a path, of any text, and what must follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedSegment {
+    /// The name in the braces.
+    pub name: String,
+    /// Empty, or `/…` without a slash at the end.
+    pub after: String,
+}
+
+impl PathPrefix {
+    /// What stands behind the prefix in `path`, and the text of the named segment, which is never empty; `None` when `path`
+    /// begins differently.
+    #[must_use]
+    pub fn strip<'p>(&self, path: &'p str) -> Option<(&'p str, Option<&'p str>)> {
+        let rest = path.strip_prefix(self.before.as_str())?;
+        let Some(NamedSegment { after, .. }) = &self.named else { return Some((rest, None)) };
+        let rest = rest.strip_prefix('/')?;
+        let (value, rest) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
+        let rest = rest.strip_prefix(after.as_str())?;
+        (!value.is_empty()).then_some((rest, Some(value)))
+    }
+
+    /// The name of the named segment.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.named.as_ref().map(|named| named.name.as_str())
+    }
 }
 
 /// How an identity header writes its values.
@@ -202,13 +260,13 @@ pub enum Warnings {
 /// Alertmanager's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alertmanager {
-    /// What stands in front of `/api/v2`: empty, or `/…` without a slash at the end.
-    pub path_prefix: String,
+    /// What stands in front of `/api/v2`.
+    pub path_prefix: PathPrefix,
     /// Whether silences may be written.
     pub silence_writes: SilenceWrites,
     /// Envoy's cluster that is asked whose a silence is.
     pub cluster: String,
-    /// What stands in front of `/api/v2` there.
+    /// What stands in front of `/api/v2` there: empty, or `/…` without a slash at the end.
     pub cluster_path_prefix: String,
 }
 
@@ -219,6 +277,15 @@ pub enum SilenceWrites {
     Deny,
     /// One's own may.
     Allow,
+}
+
+/// Whether tenants are shown what their queries become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    /// They are not.
+    Off,
+    /// Answers carry it, and `/-/explain` answers with it. Shows a tenant its own text and the matchers of its own.
+    On,
 }
 
 /// When the headers of an answer that is filtered go to the client.

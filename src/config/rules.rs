@@ -2,7 +2,7 @@
 
 use super::error::quoted;
 use super::names;
-use super::policy::{HeaderSyntax, LabelRule, Meaning, Source, Unmapped};
+use super::policy::{HeaderSyntax, LabelRule, Meaning, PathPrefix, Source, Unmapped};
 use super::raw::{Check, Section};
 use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
@@ -19,9 +19,9 @@ const SOURCES: [&str; 7] =
     ["jwt_claim", "header", "query_param", "route_metadata", "path_param", "peer_certificate", "values"];
 
 /// The rules of `labels`; those without a problem, at least.
-pub(super) fn rules(root: &mut Section<'_, '_>, most_values: usize) -> Vec<LabelRule> {
+pub(super) fn rules(root: &mut Section<'_, '_>, most_values: usize, prefix: &PathPrefix) -> Vec<LabelRule> {
     let mut named: BTreeMap<LabelName, usize> = BTreeMap::new();
-    let rules = root.sections("labels", |index, label| rule(index, label, &mut named, most_values));
+    let rules = root.sections("labels", |index, label| rule(index, label, &mut named, most_values, prefix));
     match &rules {
         Some(rules) if rules.is_empty() => root.problem_at("labels", "must hold at least one rule"),
         Some(rules) if rules.len() > MOST_RULES => {
@@ -39,6 +39,7 @@ fn rule(
     label: &mut Section<'_, '_>,
     named: &mut BTreeMap<LabelName, usize>,
     most_values: usize,
+    prefix: &PathPrefix,
 ) -> Option<LabelRule> {
     let name = label.text("name", names::label_name);
     if !label.has("name") {
@@ -55,7 +56,7 @@ fn rule(
     }
     let meaning =
         if label.flag("regex_match", false) { Meaning::Pattern(Patterns::default()) } else { Meaning::Literal };
-    let source = source(label, &meaning, most_values);
+    let source = source(label, &meaning, most_values, prefix);
     let values_map = values_map(label, &meaning, most_values);
     let unmapped = if label.flag("values_map_only", false) { Unmapped::Refused } else { Unmapped::StaysItself };
     let danger_unrestricted = label.set("danger_unrestricted", names::identity);
@@ -66,7 +67,7 @@ fn rule(
 }
 
 /// Reads every source that is written, so that all their problems show, and takes the only one.
-fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) -> Option<Source> {
+fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize, prefix: &PathPrefix) -> Option<Source> {
     let claim = label.segments("jwt_claim", names::not_empty);
     let header = label.text("header", names::header_name);
     let syntax =
@@ -74,9 +75,13 @@ fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) ->
     if syntax == HeaderSyntax::CommaList && !label.has("header") {
         label.problem_at("header_uses_list_syntax", "needs `header`; remove it or name the header");
     }
-    label.text_not_yet("query_param");
+    let query_param = label.text("query_param", names::identity_parameter);
     let metadata = label.segments("route_metadata", names::not_empty);
-    label.text_not_yet("path_param");
+    let path_param = label.text("path_param", names::not_empty);
+    if let Some(name) = path_param.as_deref().filter(|name| Some(*name) != prefix.name()) {
+        let message = format!("names no segment of `path_prefix`; write `path_prefix: /tenants/{{{name}}}`, say");
+        label.problem_at("path_param", message);
+    }
     label.word_not_yet("peer_certificate", &["uri_san", "dns_san", "subject_cn", "subject_ou", "subject_o"]);
     label.text_not_yet("pattern");
     if label.has("pattern") && !label.has("peer_certificate") {
@@ -97,7 +102,13 @@ fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) ->
 
     let values = values.and_then(LabelValues::new).map(|values| Source::Static(values.as_slice().to_vec()));
     let header = header.map(|name| Source::Header { name, syntax });
-    claim.map(Source::JwtClaim).or(header).or(metadata.map(Source::RouteMetadata)).or(values)
+    claim
+        .map(Source::JwtClaim)
+        .or(header)
+        .or(query_param.map(Source::QueryParam))
+        .or(metadata.map(Source::RouteMetadata))
+        .or(path_param.map(|_| Source::PathParam))
+        .or(values)
 }
 
 fn values_map(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize) -> BTreeMap<String, LabelValues> {

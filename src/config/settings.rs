@@ -5,8 +5,8 @@
 use super::error::quoted;
 use super::names;
 use super::policy::{
-    Alertmanager, AtSource, JwtMetadata, Limits, Metadata, Policy, RemoteRead, ResponseHeaders, RulesApi,
-    RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
+    Alertmanager, AtSource, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy, RemoteRead, ResponseHeaders,
+    RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
 };
 use super::raw::{Most, Section};
 use super::rules::rules;
@@ -15,7 +15,8 @@ use crate::promql::{Dialect, Feature, TextLimits};
 /// Reads all settings; what it returns is whole only when no problem was noted.
 pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
     let limits = root.section("limits", limits);
-    let rules = rules(root, limits.values);
+    let path_prefix = root.text("path_prefix", names::path_prefix).unwrap_or_default();
+    let rules = rules(root, limits.values, &path_prefix);
     later(root);
     let policy = Policy {
         rules,
@@ -23,7 +24,6 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
         route_metadata_namespace: root
             .text("route_metadata_namespace", names::not_empty)
             .unwrap_or_else(|| "prom-label-filter".to_owned()),
-        path_prefix: root.text("path_prefix", names::path_prefix).unwrap_or_default(),
         rules_api: RulesApi {
             others: root.switch("rules_with_active_alerts", RulesOfOthers::Dropped, RulesOfOthers::KeptWithOwnAlerts),
             at_source: root.switch("enable_label_matchers_for_rules_api", AtSource::AsAsked, AtSource::Narrowed),
@@ -41,14 +41,22 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
         ),
         ui: root.word("ui", Ui::Deny, &[("deny", Ui::Deny), ("pass", Ui::Pass)]),
         danger_passthrough_paths: root.set("danger_passthrough_paths", names::passthrough_path),
-        alertmanager: root.section("alertmanager", alertmanager),
+        alertmanager: root.section("alertmanager", |section| alertmanager(section, &path_prefix)),
+        path_prefix,
         tenant_header: root.text("tenant_header", names::tenant_header).flatten(),
         warnings: root.word("warnings", Warnings::Pass, &[("pass", Warnings::Pass), ("scrub", Warnings::Scrub)]),
         response_headers: root.switch("hold_response_headers", ResponseHeaders::SentAtOnce, ResponseHeaders::Held),
         dialect: root.section("promql", dialect),
         extra_parameters: root.set("extra_parameters", names::parameter),
+        explain: root.switch("explain", Explain::Off, Explain::On),
         limits,
     };
+    check(root, &policy);
+    policy
+}
+
+/// Settings that do not go together.
+fn check(root: &mut Section<'_, '_>, policy: &Policy) {
     if let Some(header) = &policy.tenant_header
         && policy.rules.iter().any(|rule| matches!(&rule.source, Source::Header { name, .. } if name == header))
     {
@@ -58,18 +66,41 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
             format!("{} is where a label comes from; name another header", quoted(header)),
         );
     }
-    policy
+    for name in policy.identity_parameters().filter(|name| policy.extra_parameters.contains(*name)) {
+        root.problem_at(
+            "extra_parameters",
+            format!("{} is where a label comes from, and never goes on; remove it", quoted(name)),
+        );
+    }
+    let by_path = policy.rules.iter().any(|rule| rule.source == Source::PathParam);
+    if !by_path && let Some(name) = policy.path_prefix.name() {
+        root.problem_at(
+            "path_prefix",
+            format!("names {}, which no label takes; give a label `path_param: {name}`", quoted(name)),
+        );
+    }
 }
 
 /// Settings that are known and checked, but that nothing obeys yet: only their defaults are taken.
 fn later(root: &mut Section<'_, '_>) {
     root.flag_later("error_on_replace", false);
-    root.flag_later("explain", false);
 }
 
-fn alertmanager(alertmanager: &mut Section<'_, '_>) -> Option<Alertmanager> {
+fn alertmanager(alertmanager: &mut Section<'_, '_>, prefix: &PathPrefix) -> Option<Alertmanager> {
     let enabled = alertmanager.flag("enabled", false);
     let path_prefix = alertmanager.text("path_prefix", names::path_prefix).unwrap_or_default();
+    if enabled && path_prefix.name() != prefix.name() {
+        alertmanager.problem_at(
+            "path_prefix",
+            "must name a segment if the other `path_prefix` does, and by the same name: a tenant is named on every path or on none",
+        );
+    }
+    if enabled && path_prefix.named.is_some() && !alertmanager.has("cluster_path_prefix") {
+        alertmanager.problem_at(
+            "cluster_path_prefix",
+            "is needed beside a named segment: what stands in front of `/api/v2` at Alertmanager itself, `/` for nothing",
+        );
+    }
     let served = Alertmanager {
         silence_writes: alertmanager.word(
             "silence_writes",
@@ -78,8 +109,8 @@ fn alertmanager(alertmanager: &mut Section<'_, '_>) -> Option<Alertmanager> {
         ),
         cluster: alertmanager.text("cluster", names::not_empty).unwrap_or_else(|| "alertmanager".to_owned()),
         cluster_path_prefix: alertmanager
-            .text("cluster_path_prefix", names::path_prefix)
-            .unwrap_or_else(|| path_prefix.clone()),
+            .text("cluster_path_prefix", names::plain_prefix)
+            .unwrap_or_else(|| path_prefix.before.clone()),
         path_prefix,
     };
     enabled.then_some(served)

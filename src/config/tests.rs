@@ -1,4 +1,4 @@
-use super::policy::{HeaderSyntax, Limits, Meaning, Metadata, ResponseHeaders, Source, Unmapped};
+use super::policy::{HeaderSyntax, Limits, Meaning, Metadata, PathPrefix, ResponseHeaders, Source, Unmapped};
 use super::*;
 use crate::promql::{Dialect, Feature, TextLimits};
 use crate::protobuf_writer::{entry, structure, value as encoded};
@@ -13,6 +13,10 @@ fn refusal(bytes: &[u8]) -> String {
     parse(bytes).map_or_else(|error| error.to_string(), |policy| panic!("taken as {policy:?}"))
 }
 
+fn plain(prefix: &str) -> PathPrefix {
+    PathPrefix { before: prefix.to_owned(), named: None }
+}
+
 fn as_struct(text: &str) -> Vec<u8> {
     let Value::Object(entries) = serde_json::from_str(text).expect("valid JSON") else { panic!("{text} is no object") };
     structure(&entries)
@@ -24,7 +28,7 @@ fn what_is_not_written_has_the_default_of_the_contract() {
     assert_eq!(policy.jwt.namespace, "envoy.filters.http.jwt_authn");
     assert_eq!(policy.jwt.payload_key, "payload");
     assert_eq!(policy.route_metadata_namespace, "prom-label-filter");
-    assert_eq!(policy.path_prefix, "");
+    assert_eq!(policy.path_prefix, PathPrefix::default());
     assert_eq!(policy.metadata, Metadata::Empty);
     assert_eq!(policy.response_headers, ResponseHeaders::SentAtOnce);
     assert_eq!(policy.dialect, Dialect::default());
@@ -87,7 +91,7 @@ fn what_is_written_is_what_it_means() {
     assert!(matches!(mapped.meaning, Meaning::Literal) && matches!(policy.rules[6].meaning, Meaning::Pattern(_)));
     assert_eq!(policy.rules[4].danger_unrestricted.iter().collect::<Vec<_>>(), ["ops", "sre"]);
     assert_eq!((policy.jwt.namespace.as_str(), policy.jwt.payload_key.as_str()), ("n", "k"));
-    assert_eq!((policy.route_metadata_namespace.as_str(), policy.path_prefix.as_str()), ("r", "/a/b"));
+    assert_eq!((policy.route_metadata_namespace.as_str(), policy.path_prefix), ("r", plain("/a/b")));
     assert_eq!((policy.metadata, policy.response_headers), (Metadata::DangerPass, ResponseHeaders::Held));
     assert_eq!(policy.extra_parameters.iter().collect::<Vec<_>>(), ["nocache"]);
     let dialect = Dialect {
@@ -107,7 +111,32 @@ fn what_is_written_is_what_it_means() {
 fn a_path_prefix_loses_its_last_slash() {
     for (text, prefix) in [("/", ""), ("/a", "/a"), ("/a/", "/a"), ("/a/b.c~/", "/a/b.c~"), ("/...", "/...")] {
         let policy = taken(&SMALLEST.replacen('{', &format!(r#"{{"path_prefix":"{text}","#), 1));
-        assert_eq!(policy.path_prefix, prefix, "{text}");
+        assert_eq!(policy.path_prefix, plain(prefix), "{text}");
+    }
+}
+
+#[test]
+fn a_prefix_is_taken_off_with_the_segment_that_it_names() {
+    let named = |text: &str| {
+        let text = format!(r#"{{"labels":[{{"name":"tenant","path_param":"t"}}],"path_prefix":"{text}"}}"#);
+        taken(&text).path_prefix
+    };
+    for (prefix, path, stripped) in [
+        (plain(""), "/api", Some(("/api", None))),
+        (plain("/a"), "/a/api", Some(("/api", None))),
+        (plain("/a"), "/b/api", None),
+        (named("/{t}"), "/x/api", Some(("/api", Some("x")))),
+        (named("/{t}/"), "/x", Some(("", Some("x")))),
+        (named("/t/{t}"), "/t/team-a/api/v1", Some(("/api/v1", Some("team-a")))),
+        (named("/t/{t}"), "/t//api", None),
+        (named("/t/{t}"), "/tx/api", None),
+        (named("/t/{t}"), "/t", None),
+        (named("/t/{t}/p/q/"), "/t/x/p/q/api", Some(("/api", Some("x")))),
+        (named("/t/{t}/p"), "/t/x/q/api", None),
+        (named("/t/{t}"), "/T/x/api", None),
+        (named("/t/{t}"), "/t/é/api", Some(("/api", Some("é")))),
+    ] {
+        assert_eq!(prefix.strip(path), stripped, "{prefix:?} {path}");
     }
 }
 

@@ -5,10 +5,12 @@
 
 pub mod claims;
 pub mod header;
+pub mod query_param;
 pub mod route_metadata;
 pub mod struct_value;
 
 use crate::config::policy::{LabelRule, Meaning, Policy, Source, Unmapped};
+use crate::form::Parameter;
 use crate::request::Headers;
 use crate::scope::pattern::InvalidPattern;
 use crate::scope::{InvalidLabel, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
@@ -60,6 +62,18 @@ pub enum IdentityCause {
         /// Its name.
         name: String,
     },
+    /// The identity parameter is missing.
+    NoParameter {
+        /// Its name.
+        name: String,
+    },
+    /// The identity parameter stands in URL and form, with different values.
+    ParameterInTwoPlaces {
+        /// Its name.
+        name: String,
+    },
+    /// The path has no segment that names the tenant.
+    NoSegment,
     /// The token has no such claim.
     NoClaim {
         /// The segments that lead to it.
@@ -109,6 +123,17 @@ impl fmt::Display for IdentityError {
                     "the header `{name}`, which names the tenant (label `{label}`), is missing: the proxy that authenticates must set it"
                 )
             }
+            IdentityCause::NoParameter { name } => write!(
+                f,
+                "the parameter `{name}`, which names the tenant (label `{label}`), is missing: the proxy that authenticates must \
+                 add it to the URL"
+            ),
+            IdentityCause::ParameterInTwoPlaces { name } => write!(
+                f,
+                "the parameter `{name}`, which names the tenant (label `{label}`), has other values in the form than in the URL: \
+                 leave it out of the form"
+            ),
+            IdentityCause::NoSegment => write!(f, "the path names no tenant for the label `{label}`"),
             IdentityCause::NoClaim { path } => {
                 write!(
                     f,
@@ -147,12 +172,12 @@ impl fmt::Display for IdentityError {
     }
 }
 
-/// A request's tenants, and what must still hold when the answer comes.
+/// What a request shows of its tenants, and what must still hold when the answer comes.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// What the request may read.
-    pub scope: TenantScope,
-    /// The raw values that each `route_metadata` rule found.
+    /// One entry a rule; `None` while the parameter that must say it has not come.
+    scopes: Vec<Option<Scope>>,
+    /// What the route said.
     pub route: RouteIdentity,
 }
 
@@ -161,40 +186,117 @@ pub struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteIdentity(Vec<Vec<String>>);
 
-/// Reads the identity of every rule of `policy`.
+/// Reads the identity of every rule of `policy`, but for those that parameters name: see
+/// [`Identity::read_parameters`]. `path_param` is what the named segment of the path holds.
 ///
 /// # Errors
 /// The first rule that finds no tenant.
-pub fn identify(policy: &Policy, headers: &Headers, credentials: &impl Credentials) -> Result<Identity, IdentityError> {
+pub fn identify(
+    policy: &Policy,
+    headers: &Headers,
+    path_param: Option<&str>,
+    credentials: &impl Credentials,
+) -> Result<Identity, IdentityError> {
     let mut route = RouteIdentity::default();
     let mut dynamic_metadata = None;
-    let mut labels = Vec::with_capacity(policy.rules.len());
+    let mut scopes = Vec::with_capacity(policy.rules.len());
+    let limit = policy.limits.values;
     for rule in &policy.rules {
-        let refuse = |cause| IdentityError { label: rule.name.to_string(), cause };
         let scope = match &rule.source {
-            Source::Static(values) => resolve(rule, values.iter().map(LabelValue::as_str), policy.limits.values),
+            Source::Static(values) => resolve(rule, values.iter().map(LabelValue::as_str), limit).map(Some),
             Source::Header { name, syntax } => header::read(headers, name, *syntax)
-                .and_then(|values| resolve(rule, values.into_iter(), policy.limits.values)),
+                .and_then(|values| resolve(rule, values.into_iter(), limit).map(Some)),
             Source::JwtClaim(path) => {
                 let metadata =
                     dynamic_metadata.get_or_insert_with(|| credentials.dynamic_metadata().unwrap_or_default());
                 claims::read(metadata, &policy.jwt, path)
-                    .and_then(|values| resolve(rule, values.iter().map(String::as_str), policy.limits.values))
+                    .and_then(|values| resolve(rule, values.iter().map(String::as_str), limit).map(Some))
             }
             Source::RouteMetadata(path) => route_metadata::read(credentials, &policy.route_metadata_namespace, path)
                 .and_then(|values| {
-                    let scope = resolve(rule, values.iter().map(String::as_str), policy.limits.values);
+                    let scope = resolve(rule, values.iter().map(String::as_str), limit);
                     route.0.push(values);
-                    scope
+                    scope.map(Some)
                 }),
-        }
-        .map_err(refuse)?;
-        labels.push(LabelScope { name: rule.name.clone(), scope });
+            Source::PathParam => path_param
+                .ok_or(IdentityCause::NoSegment)
+                .and_then(|value| resolve(rule, std::iter::once(value), limit).map(Some)),
+            Source::QueryParam(_) => Ok(None),
+        };
+        scopes.push(scope.map_err(|cause| rule.refusal(cause))?);
     }
-    // INVARIANT: a policy has at least one rule; without one nobody is let in.
-    let scope =
-        TenantScope::new(labels).ok_or_else(|| IdentityError { label: String::new(), cause: IdentityCause::NoRule })?;
-    Ok(Identity { scope, route })
+    Ok(Identity { scopes, route })
+}
+
+impl Identity {
+    /// Reads the rules whose value is a parameter, as far as it has come: `form` is empty before its form is.
+    ///
+    /// # Errors
+    /// The first rule for which what has come is not usable.
+    pub fn read_parameters(
+        &mut self,
+        policy: &Policy,
+        url: &[Parameter<'_>],
+        form: &[Parameter<'_>],
+    ) -> Result<(), IdentityError> {
+        for (rule, scope) in policy.rules.iter().zip(&mut self.scopes) {
+            let Source::QueryParam(name) = &rule.source else { continue };
+            let values = query_param::read(url, form, name).map_err(|cause| rule.refusal(cause))?;
+            if !values.is_empty() {
+                let found = resolve(rule, values.into_iter(), policy.limits.values);
+                *scope = Some(found.map_err(|cause| rule.refusal(cause))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the first rule has found.
+    ///
+    /// # Errors
+    /// The parameter that must say it has not come.
+    pub fn first<'a>(&'a self, policy: &'a Policy) -> Result<&'a Scope, IdentityError> {
+        self.found(policy).next().unwrap_or_else(|| Err(no_rule())).map(|(_, scope)| scope)
+    }
+
+    /// What the request may read.
+    ///
+    /// # Errors
+    /// The first rule whose parameter has not come.
+    pub fn scope(&self, policy: &Policy) -> Result<TenantScope, IdentityError> {
+        let label = |(rule, scope): (&LabelRule, &Scope)| LabelScope { name: rule.name.clone(), scope: scope.clone() };
+        let labels = self.found(policy).map(|found| found.map(label)).collect::<Result<_, _>>()?;
+        TenantScope::new(labels).ok_or_else(no_rule)
+    }
+
+    fn found<'a>(
+        &'a self,
+        policy: &'a Policy,
+    ) -> impl Iterator<Item = Result<(&'a LabelRule, &'a Scope), IdentityError>> {
+        policy.rules.iter().zip(&self.scopes).map(|(rule, scope)| match (scope, &rule.source) {
+            (Some(scope), _) => Ok((rule, scope)),
+            (None, Source::QueryParam(name)) => Err(rule.refusal(IdentityCause::NoParameter { name: name.clone() })),
+            // INVARIANT: only a parameter can come later.
+            (
+                None,
+                Source::Static(_)
+                | Source::Header { .. }
+                | Source::JwtClaim(_)
+                | Source::RouteMetadata(_)
+                | Source::PathParam,
+            ) => Err(rule.refusal(IdentityCause::NoRule)),
+        })
+    }
+}
+
+impl LabelRule {
+    fn refusal(&self, cause: IdentityCause) -> IdentityError {
+        IdentityError { label: self.name.to_string(), cause }
+    }
+}
+
+/// INVARIANT: a policy has at least one rule; without one nobody is let in.
+fn no_rule() -> IdentityError {
+    IdentityError { label: String::new(), cause: IdentityCause::NoRule }
 }
 
 /// Whether the route that now stands names the same tenants as the one that `before` was read from.
@@ -202,7 +304,9 @@ pub fn identify(policy: &Policy, headers: &Headers, credentials: &impl Credentia
 pub fn route_still_agrees(policy: &Policy, before: &RouteIdentity, credentials: &impl Credentials) -> bool {
     let paths = policy.rules.iter().filter_map(|rule| match &rule.source {
         Source::RouteMetadata(path) => Some(path),
-        Source::Static(_) | Source::Header { .. } | Source::JwtClaim(_) => None,
+        Source::Static(_) | Source::Header { .. } | Source::JwtClaim(_) | Source::QueryParam(_) | Source::PathParam => {
+            None
+        }
     });
     let mut remembered = before.0.iter();
     paths.into_iter().all(|path| {

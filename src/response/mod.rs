@@ -100,6 +100,7 @@ impl ResponsePlan {
             | Endpoint::OpenApi
             | Endpoint::RemoteRead
             | Endpoint::NothingForPages
+            | Endpoint::Explain
             | Endpoint::AlertmanagerAlerts
             | Endpoint::Silences
             | Endpoint::Silence

@@ -3,12 +3,16 @@
 //! Parameters are written to the place that the method uses, bodies as their endpoint reads them. Must not know hosts,
 //! statuses or how an answer is filtered.
 
+mod explanation;
 mod parameters;
+
+pub use explanation::Explanation;
 
 use crate::alertmanager::silence::{self, SilenceId, SilenceWrite};
 use crate::config::policy::{Policy, Source};
 use crate::denial::Denial;
 use crate::form;
+use crate::identity::{Identity, IdentityError};
 use crate::remote_read::{self, ReadLimits};
 use crate::request::RequestHead;
 use crate::response::ResponsePlan;
@@ -42,6 +46,14 @@ impl<T> Enforced<T> {
     pub fn into_inner(self) -> T {
         self.0
     }
+}
+
+/// What goes upstream, and what to tell of it.
+#[derive(Debug)]
+pub(crate) struct Narrowed<T> {
+    pub(crate) out: Enforced<T>,
+    /// Only where the operator lets tenants see it.
+    pub(crate) explanation: Option<Explanation>,
 }
 
 /// The changes that make a request's head fit to go upstream.
@@ -130,30 +142,33 @@ pub(crate) fn head(
     head: &RequestHead<'_>,
     scope: &TenantScope,
     plan: &ResponsePlan,
-) -> Result<Enforced<OutboundHead>, Denial> {
-    let mut out = opening(policy, head, plan);
-    announce(policy, scope, &mut out)?;
+) -> Result<Narrowed<OutboundHead>, Denial> {
+    let mut out = opening(policy, head, Some(plan));
+    if let Some(first) = scope.labels().first() {
+        announce(policy, Ok(&first.scope), &mut out)?;
+    }
     for name in ["content-type", "content-encoding"] {
         out.remove(head, name);
     }
-    out.query(parameters::narrowed(policy, route, scope, head.query, b"")?.as_bytes());
-    Ok(Enforced(out))
+    let (query, explanation) = parameters::narrowed(policy, route, scope, head.query, b"")?;
+    out.query(query.as_bytes());
+    Ok(Narrowed { out: Enforced(out), explanation })
 }
 
 /// The head of a request whose body is still to come. Of its parameters, those of a form go with the form: not one is in
-/// the URL.
+/// the URL. `plan` is not known while the form may name the tenant.
 ///
 /// # Errors
-/// The URL's parameters cannot be read in one way.
+/// The URL's parameters cannot be read in one way, or the upstream is to be told a tenant that the form names.
 pub(crate) fn head_before_body(
     policy: &Policy,
     route: &Route,
     head: &RequestHead<'_>,
-    scope: &TenantScope,
-    plan: &ResponsePlan,
+    identity: &Identity,
+    plan: Option<&ResponsePlan>,
 ) -> Result<Enforced<OutboundHead>, Denial> {
     let mut out = opening(policy, head, plan);
-    announce(policy, scope, &mut out)?;
+    announce(policy, identity.first(policy), &mut out)?;
     // The length of the body that we will write is not known yet.
     for name in ["content-length", "content-encoding"] {
         out.remove(head, name);
@@ -178,11 +193,11 @@ pub(crate) fn head_before_body(
 
 /// The head of a request for what is nobody's: the query is for the browser, or the operator has let it through.
 pub(crate) fn open_head(policy: &Policy, head: &RequestHead<'_>) -> Enforced<OutboundHead> {
-    let mut out = opening(policy, head, &ResponsePlan::Verbatim);
+    let mut out = opening(policy, head, Some(&ResponsePlan::Verbatim));
     for name in ["content-type", "content-encoding"] {
         out.remove(head, name);
     }
-    out.query(head.query);
+    out.query(&parameters::without_identity(policy, head.query));
     Enforced(out)
 }
 
@@ -196,8 +211,9 @@ pub(crate) fn form(
     scope: &TenantScope,
     url: &[u8],
     form: &[u8],
-) -> Result<Enforced<OutboundBody>, Denial> {
-    parameters::narrowed(policy, route, scope, url, form).map(|text| Enforced(OutboundBody::Form(text)))
+) -> Result<Narrowed<OutboundBody>, Denial> {
+    let (text, explanation) = parameters::narrowed(policy, route, scope, url, form)?;
+    Ok(Narrowed { out: Enforced(OutboundBody::Form(text)), explanation })
 }
 
 /// A remote read with the tenant's matchers in every query.
@@ -229,7 +245,7 @@ pub(crate) fn no_body() -> Enforced<OutboundBody> {
 }
 
 /// What all heads have in common.
-fn opening(policy: &Policy, head: &RequestHead<'_>, plan: &ResponsePlan) -> OutboundHead {
+fn opening(policy: &Policy, head: &RequestHead<'_>, plan: Option<&ResponsePlan>) -> OutboundHead {
     let mut out = OutboundHead { path: head.path.to_vec(), ..OutboundHead::default() };
     for name in NEVER_FORWARDED {
         out.remove(head, name);
@@ -243,8 +259,8 @@ fn opening(policy: &Policy, head: &RequestHead<'_>, plan: &ResponsePlan) -> Outb
         out.remove(head, name);
     }
     match plan {
-        ResponsePlan::Verbatim => {}
-        ResponsePlan::Scrub | ResponsePlan::Filter(_) => {
+        Some(ResponsePlan::Verbatim) => {}
+        Some(ResponsePlan::Scrub | ResponsePlan::Filter(_)) | None => {
             for name in NARROWING_THE_ANSWER {
                 out.remove(head, name);
             }
@@ -255,10 +271,9 @@ fn opening(policy: &Policy, head: &RequestHead<'_>, plan: &ResponsePlan) -> Outb
 }
 
 /// Tells the upstream whose request this is, where it wants to know. A lifted rule names nobody.
-fn announce(policy: &Policy, scope: &TenantScope, out: &mut OutboundHead) -> Result<(), Denial> {
+fn announce(policy: &Policy, first: Result<&Scope, IdentityError>, out: &mut OutboundHead) -> Result<(), Denial> {
     let Some(header) = &policy.tenant_header else { return Ok(()) };
-    let Some(first) = scope.labels().first() else { return Ok(()) };
-    let value = match &first.scope {
+    let value = match first? {
         Scope::Values(values) => values.as_slice().iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|"),
         Scope::Pattern(pattern) => pattern.as_str().to_owned(),
         Scope::Unrestricted => return Ok(()),

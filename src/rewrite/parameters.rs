@@ -3,15 +3,16 @@
 //! Owns what may be written where PromQL is read: what the core has scoped, and nothing else. Must not know where the list
 //! is sent.
 
-use super::MOST_WRITTEN;
+use super::{Explanation, MOST_WRITTEN};
 use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
-use crate::config::policy::{AtSource, Policy, RulesApi, RulesOfOthers};
+use crate::config::policy::{AtSource, Explain, Policy, RulesApi, RulesOfOthers};
 use crate::denial::Denial;
 use crate::form::{self, FormWriter, Parameter};
 use crate::promql::{self, Matchers, ScopedExpr, ScopedSelector};
 use crate::request::RequestHead;
 use crate::route::{Endpoint, Filters, ParameterKind, Route, WithoutSelector};
 use crate::scope::TenantScope;
+use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// The parameters of a request whose body holds none: what the operator lets through.
@@ -24,20 +25,40 @@ pub(super) fn unread(policy: &Policy, head: &RequestHead<'_>) -> Result<String, 
             out.plain(&name, &value);
         }
     }
-    Ok(out.0.into_string())
+    Ok(out.form.into_string())
 }
 
-/// The canonical parameters out of URL and form, narrowed and written down.
+/// A query that nobody reads here, as it was sent, less the parameters that name tenants.
+pub(super) fn without_identity(policy: &Policy, query: &[u8]) -> Vec<u8> {
+    if policy.identity_parameters().next().is_none() {
+        return query.to_vec();
+    }
+    let names_tenant = |pair: &&[u8]| {
+        let name = pair.split(|&b| b == b'=').next().unwrap_or_default();
+        let spaced: Vec<u8> = name.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+        let name: Vec<u8> = percent_decode(&spaced).collect();
+        policy.identity_parameters().any(|parameter| parameter.as_bytes() == name)
+    };
+    // Older readers separate by semicolons as well.
+    let kept: Vec<_> = query.split(|b| matches!(b, b'&' | b';')).filter(|pair| !names_tenant(pair)).collect();
+    kept.join(&b'&')
+}
+
+/// The canonical parameters out of URL and form, narrowed and written down; and what was narrowed, where tenants may see it.
 pub(super) fn narrowed(
     policy: &Policy,
     route: &Route,
     scope: &TenantScope,
     url: &[u8],
     form: &[u8],
-) -> Result<String, Denial> {
+) -> Result<(String, Option<Explanation>), Denial> {
     let matchers = matchers(policy, route, scope);
     let (dialect, limits) = (&policy.dialect, &policy.limits.text);
-    let mut out = OutboundParameters::default();
+    let explanation = match policy.explain {
+        Explain::Off => None,
+        Explain::On => Some(Explanation::default()),
+    };
+    let mut out = OutboundParameters { explanation, ..OutboundParameters::default() };
     let mut expressions = 0_usize;
     let mut selectors = 0_usize;
     for parameter in merge(policy, route, url, form)? {
@@ -86,7 +107,7 @@ pub(super) fn narrowed(
             }
             Name::Extra(name) => out.plain(&name, value),
         }
-        if out.0.len() > MOST_WRITTEN {
+        if out.form.len() > MOST_WRITTEN {
             return Err(Denial::FormTooLarge { limit: MOST_WRITTEN });
         }
     }
@@ -105,7 +126,7 @@ pub(super) fn narrowed(
             Filters::None | Filters::Silences => {}
         }
     }
-    Ok(out.0.into_string())
+    Ok((out.form.into_string(), out.explanation))
 }
 
 /// What is put into each selector of an endpoint.
@@ -126,24 +147,33 @@ fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
 
 /// The only writer of parameters: PromQL gets in as what the core has scoped, and in no other form.
 #[derive(Debug, Default)]
-struct OutboundParameters(FormWriter);
+struct OutboundParameters {
+    form: FormWriter,
+    explanation: Option<Explanation>,
+}
 
 impl OutboundParameters {
     fn expression(&mut self, name: &'static str, expression: &ScopedExpr) {
-        self.0.push(name.as_bytes(), expression.as_str().as_bytes());
+        self.form.push(name.as_bytes(), expression.as_str().as_bytes());
+        if let Some(explanation) = &mut self.explanation {
+            explanation.expression(expression);
+        }
     }
 
     fn selector(&mut self, name: &'static str, selector: &ScopedSelector) {
-        self.0.push(name.as_bytes(), selector.as_str().as_bytes());
+        self.form.push(name.as_bytes(), selector.as_str().as_bytes());
+        if let Some(explanation) = &mut self.explanation {
+            explanation.selector(selector);
+        }
     }
 
     fn alert_filter(&mut self, matcher: &TenantMatcher<'_>) {
-        self.0.push(b"filter", matcher.to_string().as_bytes());
+        self.form.push(b"filter", matcher.to_string().as_bytes());
     }
 
     /// Writes a parameter from which the upstream reads no series.
     fn plain(&mut self, name: &[u8], value: &[u8]) {
-        self.0.push(name, value);
+        self.form.push(name, value);
     }
 }
 

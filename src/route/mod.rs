@@ -7,7 +7,7 @@ mod table;
 
 pub use table::{COMMON, PAGES, ROUTES};
 
-use crate::config::policy::{Metadata, Policy, RemoteRead, SilenceWrites, Targets, Ui};
+use crate::config::policy::{Explain, Metadata, Policy, RemoteRead, SilenceWrites, Targets, Ui};
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub enum Endpoint {
     Silence,
     /// A page of a web interface, or a file that it needs.
     Page,
+    /// `/-/explain`: what a query becomes, answered here
+    Explain,
     /// `/-/ready`
     Ready,
     /// A path that the operator lets through unread.
@@ -240,6 +242,7 @@ impl Route {
             Endpoint::RemoteRead => policy.remote_read == RemoteRead::Rewrite,
             Endpoint::NothingForPages | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
             Endpoint::AlertmanagerAlerts | Endpoint::Silences | Endpoint::Silence => policy.alertmanager.is_some(),
+            Endpoint::Explain => policy.explain == Explain::On,
             Endpoint::Query
             | Endpoint::QueryRange
             | Endpoint::QueryExemplars
@@ -272,36 +275,50 @@ pub enum Filters {
     Silences,
 }
 
-/// The row for `path` as it was sent; `None` when it is not served.
+/// What a path leads to.
+#[derive(Debug)]
+pub struct Found {
+    /// The row.
+    pub route: &'static Route,
+    /// The text of the segment that the prefix names, decoded.
+    pub path_param: Option<String>,
+}
+
+/// What `path`, as it was sent, leads to; `None` when it is not served.
 #[must_use]
-pub fn find(path: &[u8], policy: &Policy) -> Option<&'static Route> {
+pub fn find(path: &[u8], policy: &Policy) -> Option<Found> {
     let path = path::canonical(path)?;
-    let in_api = path.strip_prefix(policy.path_prefix.as_str());
-    let in_alertmanager =
-        policy.alertmanager.as_ref().and_then(|served| path.strip_prefix(served.path_prefix.as_str()));
-    let row = ROUTES.iter().find(|route| {
-        let path = match route.place {
+    let in_api = policy.path_prefix.strip(&path);
+    let in_alertmanager = policy.alertmanager.as_ref().and_then(|served| served.path_prefix.strip(&path));
+    let row = ROUTES.iter().find_map(|route| {
+        let (path, path_param) = match route.place {
             Place::Api => in_api,
             Place::Alertmanager => in_alertmanager,
             Place::Open => None,
-        };
-        path.is_some_and(|path| path::matches(route.path, path))
+        }?;
+        path::matches(route.path, path).then(|| Found { route, path_param: path_param.map(str::to_owned) })
     });
-    let row = row.or_else(|| {
+    let open = |route| Some(Found { route, path_param: None });
+    let found = row.or_else(|| {
         if policy.danger_passthrough_paths.contains(&path) {
-            return Some(&table::PASSTHROUGH);
+            return open(&table::PASSTHROUGH);
         }
         // `/api/v1` as a mistaken prefix would make `/api/v1/alerts` a page, and some products look at the end of a path alone.
         if enforced_end(&path).is_some() {
             return None;
         }
-        let path = in_api?;
+        let (path, _) = in_api?;
         if path == table::READY.path {
-            return Some(&table::READY);
+            return open(&table::READY);
         }
-        PAGES.iter().any(|page| path::matches(page, path)).then_some(&table::PAGE)
+        if PAGES.iter().any(|page| path::matches(page, path)) { open(&table::PAGE) } else { None }
     })?;
-    row.is_served(policy).then_some(row)
+    found.route.is_served(policy).then_some(found)
+}
+
+/// Every parameter that some endpoint reads.
+pub fn parameters() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().flat_map(|route| route.parameters).chain(COMMON).map(|(name, _)| *name)
 }
 
 /// The row whose path `path`, or an end of it, is.

@@ -230,6 +230,12 @@ pub const ROUTES: &[Route] = &[
     Route { endpoint: Endpoint::NothingForPages, path: "/api/v1/stores", ..GET },
     Route { endpoint: Endpoint::NothingForPages, path: "/api/v1/status/flags", ..GET },
     Route {
+        endpoint: Endpoint::Explain,
+        path: "/-/explain",
+        parameters: &[("query", ParameterKind::Expression)],
+        ..GET
+    },
+    Route {
         endpoint: Endpoint::AlertmanagerAlerts,
         place: Place::Alertmanager,
         path: "/api/v2/alerts",

@@ -3,10 +3,12 @@
 mod bodies;
 mod configuration;
 mod endpoints;
+mod explain;
 mod identity;
 mod lifecycle;
 mod limits;
 pub(crate) mod matchers;
+mod named_in_request;
 mod pages;
 mod parade;
 mod parameters;

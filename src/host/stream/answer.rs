@@ -9,6 +9,7 @@ use crate::identity::{RouteIdentity, route_still_agrees};
 use crate::request::{Headers, Only};
 use crate::response::scrub::Scrubber;
 use crate::response::{HIDDEN_ERROR, ResponseFilter, ResponseHead, ResponseHeaders, ResponsePlan};
+use crate::rewrite::Explanation;
 use proxy_wasm::types::Action;
 use std::borrow::Cow;
 
@@ -36,6 +37,9 @@ pub(super) struct Collection {
     refused: Option<Denial>,
 }
 
+/// Tells a client what became of its query (`explain`).
+const EXPLANATION: &str = "x-prom-label-filter-query";
+
 /// Headers that describe the body as the upstream sent it, and not what is left of it.
 const OF_THE_WHOLE_BODY: &[&str] = &[
     "content-length",
@@ -53,14 +57,20 @@ impl Stream {
         let admitted = match &self.request {
             // Whatever this answers, it is no form of ours: an upstream that gives up on a form reads what it has, which
             // without a selector is everything.
-            Request::AwaitsBody(_, pending, _) if pending.must_come() && from_upstream() => {
-                return Err(Denial::AnsweredBeforeForm);
-            }
-            Request::AwaitsBody(admitted, _, _) | Request::Forwarded(admitted) => admitted,
+            Request::AwaitsBody(pending, _) => match pending.admitted() {
+                Some(admitted) => admitted,
+                None if from_upstream() || succeeds()? => return Err(Denial::AnsweredBeforeForm),
+                // Envoy's own errors pass.
+                None => return Ok(Action::Continue),
+            },
+            Request::Forwarded(admitted) => admitted,
             // The body waits for Alertmanager: whatever this answers, it has not been given it.
             Request::Asked(_) if from_upstream() => return Err(Denial::AnsweredBeforeForm),
             Request::New | Request::Asked(_) | Request::Ended => return Ok(Action::Continue),
         };
+        if let Some(text) = admitted.explanation.as_ref().and_then(Explanation::header) {
+            calls::set_header(Map::ResponseHeaders, EXPLANATION, text.as_bytes())?;
+        }
         if admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default() {
             return Ok(Action::Continue);
         }
@@ -255,6 +265,11 @@ impl Collection {
 pub(super) fn from_upstream() -> bool {
     calls::property(&["response", "code_details"])
         .is_none_or(|details| details.is_empty() || details == b"via_upstream")
+}
+
+/// Whether the answer's status is that of a success.
+fn succeeds() -> Result<bool, Denial> {
+    Ok(read_headers(&Headers::new(calls::headers(Map::ResponseHeaders)?)).is_success())
 }
 
 pub(super) fn read_headers(headers: &Headers) -> ResponseHeaders<'_> {

@@ -37,7 +37,7 @@ enum Request {
     /// Nothing of it has been read.
     New,
     /// Its head has gone on at this time, in nanoseconds since 1970; its body is held by Envoy.
-    AwaitsBody(Admitted, PendingBody, u64),
+    AwaitsBody(PendingBody, u64),
     /// It waits until Alertmanager has said whose a silence is.
     Asked(Waiting),
     /// All of it has gone on.
@@ -52,7 +52,7 @@ enum Waiting {
     /// All of the request; nothing of it has gone on.
     Head(Unproven<Box<Admission>>),
     /// Its body; the head has gone on.
-    Body(Admitted, Unproven<Enforced<OutboundBody>>),
+    Body(Unproven<(Enforced<OutboundBody>, Admitted)>),
 }
 
 /// What Envoy vouches for.
@@ -107,8 +107,8 @@ impl Stream {
                 self.request = Request::Forwarded(admitted);
                 Self::forward_head(head)
             }
-            Admission::AwaitBody(head, admitted, pending) => {
-                self.request = Request::AwaitsBody(admitted, pending, calls::now());
+            Admission::AwaitBody(head, pending) => {
+                self.request = Request::AwaitsBody(pending, calls::now());
                 Self::forward_head(head)
             }
             Admission::Ask(unproven) => {
@@ -147,19 +147,19 @@ impl Stream {
     /// Decides on a body that is complete: `at_end` of the stream, or where its trailers begin.
     fn finish_body(&mut self) -> Result<Action, Denial> {
         match std::mem::replace(&mut self.request, Request::Ended) {
-            Request::AwaitsBody(admitted, pending, since) => {
+            Request::AwaitsBody(pending, since) => {
                 let policy = self.policy()?;
                 pending.in_time(Duration::from_nanos(calls::now().saturating_sub(since)))?;
                 // One byte beyond the limit is enough to see that it is passed.
                 let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
                 match pending.finish(&policy, &body)? {
-                    Finished::Forward(body) => {
+                    Finished::Forward(body, admitted) => {
                         self.request = Request::Forwarded(admitted);
                         Self::forward_body(body)
                     }
                     Finished::Ask(unproven) => {
                         ask(unproven.lookup())?;
-                        self.request = Request::Asked(Waiting::Body(admitted, unproven));
+                        self.request = Request::Asked(Waiting::Body(unproven));
                         Ok(Action::Pause)
                     }
                 }
@@ -184,8 +184,8 @@ impl Stream {
                 let admission = unproven.decide(said)?;
                 self.carry_out(*admission)?;
             }
-            Request::Asked(Waiting::Body(admitted, unproven)) => {
-                let body = unproven.decide(said)?;
+            Request::Asked(Waiting::Body(unproven)) => {
+                let (body, admitted) = unproven.decide(said)?;
                 self.request = Request::Forwarded(admitted);
                 Self::forward_body(body)?;
             }
@@ -200,7 +200,7 @@ impl Stream {
 
     fn more_body(&mut self, size: usize, end_of_stream: bool) -> Result<Action, Denial> {
         match &self.request {
-            Request::AwaitsBody(_, pending, _) => {
+            Request::AwaitsBody(pending, _) => {
                 let policy = self.policy()?;
                 if size > pending.limit(&policy) {
                     return Err(pending.too_large(&policy));
@@ -221,7 +221,7 @@ impl Stream {
         // Nothing that is served reads trailers; what nobody here reads, nobody behind shall.
         match &self.request {
             // Behind trailers nothing can be put into a body that has not begun, and a head without its form reads all.
-            Request::AwaitsBody(_, pending, _)
+            Request::AwaitsBody(pending, _)
                 if pending.must_come() && calls::buffer(Buffer::RequestBody, 1)?.is_empty() =>
             {
                 Err(Denial::TrailersWithoutBody)
@@ -242,6 +242,10 @@ impl Stream {
         match answer {
             Answer::Allowed(methods) => {
                 calls::answer_client(204, "prom-label-filter_options", &[(b"allow", methods.as_bytes())], b"")?;
+            }
+            Answer::Explained(explanation) => {
+                let text = explanation.text();
+                calls::answer_client(200, "prom-label-filter_explain", &[TEXT], text.as_bytes())?;
             }
             Answer::EmptyData => {
                 let body = br#"{"status":"success","data":{}}"#;
@@ -296,6 +300,8 @@ impl Stream {
 }
 
 const JSON: (&[u8], &[u8]) = (b"content-type", b"application/json");
+
+const TEXT: (&[u8], &[u8]) = (b"content-type", b"text/plain; charset=utf-8");
 
 /// The most bytes of a silence that are looked at; a longer one is nobody's.
 const LONGEST_SILENCE: usize = 1 << 20;

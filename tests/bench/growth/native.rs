@@ -62,12 +62,10 @@ pub(crate) fn measure(case: &Case) -> Measured {
 
 /// What the host does with a POST and its form.
 fn request(policy: &Policy, head: &RequestHead<'_>, form: &[u8]) -> Result<String, Denial> {
-    let Admission::AwaitBody(out, _, pending) = policy.admit(head, &Nothing)? else {
-        panic!("the form is not awaited")
-    };
+    let Admission::AwaitBody(out, pending) = policy.admit(head, &Nothing)? else { panic!("the form is not awaited") };
     drop(black_box(out));
     match pending.finish(policy, form)? {
-        Finished::Forward(body) => match body.into_inner() {
+        Finished::Forward(body, _) => match body.into_inner() {
             OutboundBody::Form(form) => Ok(form),
             other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
                 panic!("a form has become {other:?}")

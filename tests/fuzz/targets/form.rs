@@ -132,10 +132,10 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
             let query = query.strip_prefix(b"?").unwrap_or(query);
             Ok(String::from_utf8(query.to_vec()).expect("ASCII"))
         }
-        Ok(Admission::AwaitBody(head, _, pending)) => {
+        Ok(Admission::AwaitBody(head, pending)) => {
             assert_eq!(head.into_inner().path, path, "a head without its form has no parameters");
             pending.finish(policy, body.expect("a body is awaited")).map(|finished| match finished {
-                Finished::Forward(body) => match body.into_inner() {
+                Finished::Forward(body, _) => match body.into_inner() {
                     OutboundBody::Form(form) => form,
                     other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
                         panic!("a form has become {other:?}")
