@@ -487,7 +487,7 @@ fn problems_of_the_other_settings_are_named() {
             "labels[1].name: is needed: the label to enforce",
             "labels[1].header: `a b` is no header name: letters, digits and `-` make one",
             "metadata: must be one of `empty`, `deny`, `danger_pass`, not `x`",
-            "zzz: unknown setting; known here: `limits`, `labels`, `error_on_replace`, `explain`, `jwt`, `route_metadata_namespace`, `path_prefix`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`",
+            "zzz: unknown setting; known here: `limits`, `path_prefix`, `labels`, `error_on_replace`, `jwt`, `route_metadata_namespace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`, `explain`",
         ], Agrees),
     ];
     for (text, expected, schema) in cases {
