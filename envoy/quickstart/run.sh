@@ -162,6 +162,9 @@ gets "${fruit_up//team-fruit/team-veggie}" \
 gets '{"resultType":"vector","result":[]}' \
     "Fruit asks for Veggie's series: an empty result, as if there were none" \
     "curl -s $fruit/query --data-urlencode 'query=up{tenant=\"team-veggie\"}' | jq -c .data"
+gets 'sum(up{tenant="team-fruit"}) / count(up{tenant="team-fruit"})' \
+    "What becomes of a query" \
+    "curl -s 127.0.0.1:39091/-/explain -G --data-urlencode 'query=sum(up) / count(up)'"
 gets '["team-fruit"]' \
     "Which tenants are there? For Fruit there is one" "curl -s $fruit/label/tenant/values | jq -c .data"
 
