@@ -431,6 +431,12 @@ fn problems_of_the_other_settings_are_named() {
         (with_rule(r#""tenant_header":"host""#), &[
             "tenant_header: `host` belongs to HTTP itself, and the request breaks when it is removed; name a header of your own",
         ], CannotSee),
+        (with_rule(r#""tenant_header":"X-Envoy-Original-Path""#), &[
+            "tenant_header: `x-envoy-original-path` means something to Envoy already; name a header of the upstream's",
+        ], CannotSee),
+        (with_rule(r#""tenant_header":"x-forwarded-host""#), &[
+            "tenant_header: `x-forwarded-host` means something to Envoy already; name a header of the upstream's",
+        ], CannotSee),
         (r#"{"labels":[{"name":"a","header":"X-A"}],"tenant_header":"x-a"}"#.to_owned(), &[
             "tenant_header: `x-a` is where a label comes from; name another header",
         ], CannotSee),

@@ -114,9 +114,16 @@ fn plain_path(text: &str) -> Result<String, String> {
     Ok(trimmed.to_owned())
 }
 
-/// Headers that mean something to Envoy or to the filter: a tenant in one of them would change where a request goes.
+/// The header that tells the upstream a tenant. What means something to Envoy would change where a request goes.
 pub(super) fn tenant_header(text: &str) -> Result<Option<String>, String> {
-    if text.is_empty() { Ok(None) } else { header_name(text).map(Some) }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let name = header_name(text)?;
+    if name.starts_with("x-envoy-") || name.starts_with("x-forwarded-") {
+        return Err(format!("`{name}` means something to Envoy already; name a header of the upstream's"));
+    }
+    Ok(Some(name))
 }
 
 /// A path that passes unread.

@@ -202,25 +202,22 @@ pub fn identify(
     let mut scopes = Vec::with_capacity(policy.rules.len());
     let limit = policy.limits.values;
     for rule in &policy.rules {
+        let found = |values: Vec<&str>| resolve(rule, &values, limit).map(Some);
         let scope = match &rule.source {
-            Source::Static(values) => resolve(rule, values.iter().map(LabelValue::as_str), limit).map(Some),
-            Source::Header { name, syntax } => header::read(headers, name, *syntax)
-                .and_then(|values| resolve(rule, values.into_iter(), limit).map(Some)),
+            Source::Static(values) => found(values.iter().map(LabelValue::as_str).collect()),
+            Source::Header { name, syntax } => header::read(headers, name, *syntax).and_then(found),
             Source::JwtClaim(path) => {
                 let metadata =
                     dynamic_metadata.get_or_insert_with(|| credentials.dynamic_metadata().unwrap_or_default());
-                claims::read(metadata, &policy.jwt, path)
-                    .and_then(|values| resolve(rule, values.iter().map(String::as_str), limit).map(Some))
+                claims::read(metadata, &policy.jwt, path).and_then(|values| found(borrowed(&values)))
             }
             Source::RouteMetadata(path) => route_metadata::read(credentials, &policy.route_metadata_namespace, path)
                 .and_then(|values| {
-                    let scope = resolve(rule, values.iter().map(String::as_str), limit);
+                    let scope = found(borrowed(&values));
                     route.0.push(values);
-                    scope.map(Some)
+                    scope
                 }),
-            Source::PathParam => path_param
-                .ok_or(IdentityCause::NoSegment)
-                .and_then(|value| resolve(rule, std::iter::once(value), limit).map(Some)),
+            Source::PathParam => path_param.ok_or(IdentityCause::NoSegment).and_then(|value| found(vec![value])),
             Source::QueryParam(_) => Ok(None),
         };
         scopes.push(scope.map_err(|cause| rule.refusal(cause))?);
@@ -243,7 +240,7 @@ impl Identity {
             let Source::QueryParam(name) = &rule.source else { continue };
             let values = query_param::read(url, form, name).map_err(|cause| rule.refusal(cause))?;
             if !values.is_empty() {
-                let found = resolve(rule, values.into_iter(), policy.limits.values);
+                let found = resolve(rule, &values, policy.limits.values);
                 *scope = Some(found.map_err(|cause| rule.refusal(cause))?);
             }
         }
@@ -316,16 +313,12 @@ pub fn route_still_agrees(policy: &Policy, before: &RouteIdentity, credentials: 
 }
 
 /// What `raw` identity values mean under `rule`. Every value is checked before any of them counts.
-fn resolve<'a>(
-    rule: &LabelRule,
-    raw: impl Iterator<Item = &'a str> + Clone,
-    limit: usize,
-) -> Result<Scope, IdentityCause> {
-    if raw.clone().count() > limit {
+fn resolve(rule: &LabelRule, raw: &[&str], limit: usize) -> Result<Scope, IdentityCause> {
+    if raw.len() > limit {
         return Err(IdentityCause::TooMany { limit });
     }
     let mut values = Vec::new();
-    for text in raw.clone() {
+    for &text in raw {
         let value = LabelValue::new(text).map_err(IdentityCause::Invalid)?;
         match (rule.values_map.get(text), rule.unmapped) {
             (Some(mapped), Unmapped::StaysItself | Unmapped::Refused) => values.extend_from_slice(mapped.as_slice()),
@@ -335,7 +328,7 @@ fn resolve<'a>(
             (None, Unmapped::Refused) => return Err(IdentityCause::NotInMap),
         }
     }
-    if raw.clone().any(|text| rule.danger_unrestricted.contains(text)) {
+    if raw.iter().any(|&text| rule.danger_unrestricted.contains(text)) {
         return Ok(Scope::Unrestricted);
     }
     let values = LabelValues::new(values).ok_or(IdentityCause::EmptyList)?;
@@ -347,6 +340,10 @@ fn resolve<'a>(
         }
         (Meaning::Pattern(_), _) => Err(IdentityCause::SeveralPatterns),
     }
+}
+
+fn borrowed(values: &[String]) -> Vec<&str> {
+    values.iter().map(String::as_str).collect()
 }
 
 /// A text, or a list of texts, from a token or from metadata. One element that is no text spoils the list.

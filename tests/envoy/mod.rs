@@ -20,4 +20,5 @@ mod routes;
 mod rules;
 mod silences;
 mod tenant_header;
+mod token_providers;
 mod warnings;

@@ -84,19 +84,30 @@ impl Listener {
         )
     }
 
-    fn jwt_requiring(mut self, requirement: Value) -> Self {
-        self.authentication = Some(json!({
+    fn jwt_requiring(self, requirement: Value) -> Self {
+        let provider = json!({
+            "issuer": tokens::ISSUER,
+            "local_jwks": {"inline_string": tokens::key_set()},
+            "payload_in_metadata": "payload",
+        });
+        self.jwt_authn(json!({"lab": provider}), requirement)
+    }
+
+    /// jwt_authn in front, with these providers.
+    pub(crate) fn jwt_authn(self, providers: Value, requirement: Value) -> Self {
+        self.behind(json!({
             "name": "envoy.filters.http.jwt_authn",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-                "providers": {"lab": {
-                    "issuer": tokens::ISSUER,
-                    "local_jwks": {"inline_string": tokens::key_set()},
-                    "payload_in_metadata": "payload",
-                }},
+                "providers": providers,
                 "rules": [{"match": {"prefix": "/"}, "requires": requirement}],
             },
-        }));
+        }))
+    }
+
+    /// This filter in front.
+    pub(crate) fn behind(mut self, filter: Value) -> Self {
+        self.authentication = Some(filter);
         self
     }
 

@@ -10,7 +10,11 @@ use std::sync::LazyLock;
 /// The issuer of every token of the lab.
 pub(crate) const ISSUER: &str = "https://idp.example.com/";
 
+/// Another issuer, whose key Envoy trusts only where it is told to.
+pub(crate) const PARTNER: &str = "https://partner.example.com/";
+
 static OURS: LazyLock<EcdsaKeyPair> = LazyLock::new(new_key);
+static PARTNERS: LazyLock<EcdsaKeyPair> = LazyLock::new(new_key);
 static STRANGER: LazyLock<EcdsaKeyPair> = LazyLock::new(new_key);
 
 fn new_key() -> EcdsaKeyPair {
@@ -21,7 +25,16 @@ fn new_key() -> EcdsaKeyPair {
 
 /// The key set that Envoy trusts.
 pub(crate) fn key_set() -> String {
-    let point = OURS.public_key().as_ref();
+    key_set_of(&OURS)
+}
+
+/// The key set of [`PARTNER`].
+pub(crate) fn partners_key_set() -> String {
+    key_set_of(&PARTNERS)
+}
+
+fn key_set_of(key: &EcdsaKeyPair) -> String {
+    let point = key.public_key().as_ref();
     let coordinate = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
     json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": coordinate(1..33), "y": coordinate(33..65)}]})
         .to_string()
@@ -29,16 +42,21 @@ pub(crate) fn key_set() -> String {
 
 /// A token that Envoy accepts, with `claims` beside the usual ones.
 pub(crate) fn token(claims: &Value) -> String {
-    sign(&OURS, claims)
+    sign(&OURS, ISSUER, claims)
+}
+
+/// A token of [`PARTNER`].
+pub(crate) fn partners_token(claims: &Value) -> String {
+    sign(&PARTNERS, PARTNER, claims)
 }
 
 /// A token of the same content signed by a key that nobody trusts.
 pub(crate) fn forged_token(claims: &Value) -> String {
-    sign(&STRANGER, claims)
+    sign(&STRANGER, ISSUER, claims)
 }
 
-fn sign(key: &EcdsaKeyPair, claims: &Value) -> String {
-    let mut payload = json!({"iss": ISSUER, "sub": "somebody", "exp": 4_102_444_800_u64});
+fn sign(key: &EcdsaKeyPair, issuer: &str, claims: &Value) -> String {
+    let mut payload = json!({"iss": issuer, "sub": "somebody", "exp": 4_102_444_800_u64});
     for (name, value) in claims.as_object().expect("claims are an object") {
         payload[name] = value.clone();
     }
