@@ -21,6 +21,7 @@ mod identity;
 mod lab;
 mod limits;
 mod module;
+mod parameter_identity;
 mod patterns;
 mod pipeline;
 mod promql;

@@ -122,7 +122,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
     let result = match policy.admit(&head, &Nothing) {
         Err(denial) => Err(denial),
         Ok(Admission::Answer(Answer::EmptyData)) => Ok(String::new()),
-        Ok(Admission::Answer(Answer::Allowed(_))) => panic!("nobody asked for the methods"),
+        Ok(Admission::Answer(Answer::Allowed(_) | Answer::Explained(_))) => panic!("nobody asked for it"),
         Ok(Admission::Forward(head, _)) => {
             let head = head.into_inner();
             assert!(body.is_none());
