@@ -121,7 +121,7 @@ impl Policy {
         if method == Method::Post && (head.body != Body::None || route.payload != Payload::Form) {
             return self.await_body(route, head, identity, content_type);
         }
-        let scope = identity.scope(self)?;
+        let (scope, route_identity) = identity.complete(self)?;
         let is_empty = route.endpoint == Endpoint::NothingForPages
             || (route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty);
         if is_empty {
@@ -129,10 +129,10 @@ impl Policy {
         }
         let plan = ResponsePlan::new(self, route.endpoint, method, &scope);
         let Narrowed { out, explanation } = rewrite::head(self, route, head, &scope, &plan)?;
-        if let (Endpoint::Explain, Some(explanation)) = (route.endpoint, &explanation) {
-            return Ok(Admission::Answer(Answer::Explained(explanation.clone())));
+        if route.endpoint == Endpoint::Explain {
+            return Ok(Admission::Answer(Answer::Explained(explanation.unwrap_or_default())));
         }
-        let admitted = Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation };
+        let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation };
         let admission = complete(head, out, admitted);
         if route.endpoint == Endpoint::Silence {
             let id = head.path.rsplit(|&b| b == b'/').next().and_then(|id| std::str::from_utf8(id).ok());
@@ -157,15 +157,15 @@ impl Policy {
         let (out, pending) = match route.payload {
             Payload::Form => {
                 // The form may have the parameter that is missing.
-                let plan = identity.scope(self).ok().map(|scope| plan(&scope));
+                let plan = identity.clone().complete(self).ok().map(|(scope, _)| plan(&scope));
                 let out = rewrite::head_before_body(self, route, head, &identity, plan.as_ref())?;
                 (out, Pending::Form { route, identity, url: head.query.to_vec(), content_type })
             }
             Payload::RemoteRead | Payload::Silence => {
-                let scope = identity.scope(self)?;
+                let (scope, route_identity) = identity.clone().complete(self)?;
                 let plan = plan(&scope);
                 let out = rewrite::head_before_body(self, route, head, &identity, Some(&plan))?;
-                let admitted = Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation: None };
+                let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation: None };
                 let pending = if route.payload == Payload::Silence {
                     Pending::Silence { scope, admitted }
                 } else {
@@ -291,10 +291,10 @@ impl PendingBody {
             }
             Pending::Form { route, mut identity, url, .. } => {
                 policy.read_parameters(&mut identity, &url, body)?;
-                let scope = identity.scope(policy)?;
+                let (scope, route_identity) = identity.complete(policy)?;
                 let plan = ResponsePlan::new(policy, route.endpoint, Method::Post, &scope);
                 let Narrowed { out, explanation } = rewrite::form(policy, route, &scope, &url, body)?;
-                Finished::Forward(out, Admitted { endpoint: route.endpoint, plan, route: identity.route, explanation })
+                Finished::Forward(out, Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation })
             }
             Pending::RemoteRead { scope, admitted } => {
                 Finished::Forward(rewrite::remote_read(policy, &scope, body)?, admitted)

@@ -191,7 +191,8 @@ fn a_bad_value_at_one_place_is_not_passed_over() {
 fn a_route_that_names_another_tenant_afterwards_is_noticed() {
     let policy = policy(r#""route_metadata":"tenant""#);
     let at = |name: &str| Known { route: Some(json(&format!(r#"{{"tenant":"{name}"}}"#))), ..Known::default() };
-    let before = identify(&policy, &Headers::default(), None, &at("a")).expect("a tenant").route;
+    let identity = identify(&policy, &Headers::default(), None, &at("a")).expect("a tenant");
+    let (_, before) = identity.complete(&policy).expect("nothing is missing");
     assert!(route_still_agrees(&policy, &before, &at("a")));
     assert!(!route_still_agrees(&policy, &before, &at("b")));
     assert!(!route_still_agrees(&policy, &before, &Known::default()));

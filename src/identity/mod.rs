@@ -177,8 +177,7 @@ impl fmt::Display for IdentityError {
 pub struct Identity {
     /// One entry a rule; `None` while the parameter that must say it has not come.
     scopes: Vec<Option<Scope>>,
-    /// What the route said.
-    pub route: RouteIdentity,
+    route: RouteIdentity,
 }
 
 /// The raw values of all `route_metadata` rules in order. A change of `:path` makes Envoy choose the route again; an
@@ -251,43 +250,40 @@ impl Identity {
     ///
     /// # Errors
     /// The parameter that must say it has not come.
-    pub fn first<'a>(&'a self, policy: &'a Policy) -> Result<&'a Scope, IdentityError> {
-        self.found(policy).next().unwrap_or_else(|| Err(no_rule())).map(|(_, scope)| scope)
+    pub fn first(&self, policy: &Policy) -> Result<&Scope, IdentityError> {
+        let (rule, scope) = policy.rules.iter().zip(&self.scopes).next().ok_or_else(no_rule)?;
+        scope.as_ref().ok_or_else(|| rule.not_come())
     }
 
-    /// What the request may read.
+    /// What the request may read, and what the route said.
     ///
     /// # Errors
     /// The first rule whose parameter has not come.
-    pub fn scope(&self, policy: &Policy) -> Result<TenantScope, IdentityError> {
-        let label = |(rule, scope): (&LabelRule, &Scope)| LabelScope { name: rule.name.clone(), scope: scope.clone() };
-        let labels = self.found(policy).map(|found| found.map(label)).collect::<Result<_, _>>()?;
-        TenantScope::new(labels).ok_or_else(no_rule)
-    }
-
-    fn found<'a>(
-        &'a self,
-        policy: &'a Policy,
-    ) -> impl Iterator<Item = Result<(&'a LabelRule, &'a Scope), IdentityError>> {
-        policy.rules.iter().zip(&self.scopes).map(|(rule, scope)| match (scope, &rule.source) {
-            (Some(scope), _) => Ok((rule, scope)),
-            (None, Source::QueryParam(name)) => Err(rule.refusal(IdentityCause::NoParameter { name: name.clone() })),
-            // INVARIANT: only a parameter can come later.
-            (
-                None,
-                Source::Static(_)
-                | Source::Header { .. }
-                | Source::JwtClaim(_)
-                | Source::RouteMetadata(_)
-                | Source::PathParam,
-            ) => Err(rule.refusal(IdentityCause::NoRule)),
-        })
+    pub fn complete(self, policy: &Policy) -> Result<(TenantScope, RouteIdentity), IdentityError> {
+        let label = |(rule, scope): (&LabelRule, Option<Scope>)| {
+            Ok(LabelScope { name: rule.name.clone(), scope: scope.ok_or_else(|| rule.not_come())? })
+        };
+        let labels = policy.rules.iter().zip(self.scopes).map(label).collect::<Result<_, _>>()?;
+        Ok((TenantScope::new(labels).ok_or_else(no_rule)?, self.route))
     }
 }
 
 impl LabelRule {
     fn refusal(&self, cause: IdentityCause) -> IdentityError {
         IdentityError { label: self.name.to_string(), cause }
+    }
+
+    /// The refusal of a request that ends without the parameter of this rule.
+    fn not_come(&self) -> IdentityError {
+        self.refusal(match &self.source {
+            Source::QueryParam(name) => IdentityCause::NoParameter { name: name.clone() },
+            // INVARIANT: only a parameter can come later.
+            Source::Static(_)
+            | Source::Header { .. }
+            | Source::JwtClaim(_)
+            | Source::RouteMetadata(_)
+            | Source::PathParam => IdentityCause::NoRule,
+        })
     }
 }
 
