@@ -65,6 +65,7 @@ build: $(MODULE) ## the module: target/prom-label-filter.wasm
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
+	@.ci/setup debian curl openssl
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 .PHONY: equivalence

@@ -155,12 +155,15 @@ impl Denial {
                 ErrorClass::Limit => (400, OURS, "promql_limit"),
             },
             Self::Identity(error) => match error.cause {
-                IdentityCause::NoToken | IdentityCause::NoHeader { .. } | IdentityCause::NoParameter { .. } => {
-                    (401, OURS, "identity_missing")
-                }
+                IdentityCause::NoToken
+                | IdentityCause::NoHeader { .. }
+                | IdentityCause::NoParameter { .. }
+                | IdentityCause::NoCertificate => (401, OURS, "identity_missing"),
                 IdentityCause::NoClaim { .. }
                 | IdentityCause::ParameterInTwoPlaces { .. }
                 | IdentityCause::NoSegment
+                | IdentityCause::NoCertificatePart { .. }
+                | IdentityCause::NotAsPattern
                 | IdentityCause::NoRouteMetadata { .. }
                 | IdentityCause::Undecodable
                 | IdentityCause::NotText

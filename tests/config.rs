@@ -70,6 +70,11 @@ fn configurations_without_a_problem_are_taken() {
         ),
         rule(r#""values":["team-.*"],"regex_match":true"#),
         rule(r#""query_param":"tenant""#),
+        rule(r#""peer_certificate":"uri_san","pattern":"spiffe://[^/]+/ns/([^/]+)/sa/.+""#),
+        rule(r#""peer_certificate":"dns_san""#),
+        rule(r#""peer_certificate":"subject_cn""#),
+        rule(r#""peer_certificate":"subject_ou","pattern":"team-(.*)""#),
+        rule(r#""peer_certificate":"subject_o""#),
         r#"{"path_prefix":"/tenants/{tenant}/prom","labels":[{"name":"tenant","path_param":"tenant"},{"name":"b","path_param":"tenant"}]}"#.to_owned(),
         r#"{"path_prefix":"/{T_1}","alertmanager":{"enabled":true,"path_prefix":"/am/{T_1}","cluster_path_prefix":"/"},"labels":[{"name":"tenant","path_param":"T_1"}]}"#.to_owned(),
         // As prom-label-proxy's configuration file has it.
@@ -116,18 +121,12 @@ fn configurations_without_a_problem_are_taken() {
 #[test]
 fn settings_that_nothing_obeys_yet_are_refused_unless_at_their_default() {
     let (_, validator) = schema();
-    for (text, line) in [
-        (rule(r#""peer_certificate":"uri_san""#), "labels[0].peer_certificate: not supported yet; leave it out"),
-        (
-            with_rule(r#""error_on_replace":true"#),
-            "error_on_replace: not supported yet; leave it out or set it to `false`",
-        ),
-    ] {
+    for (text, line) in [(
+        with_rule(r#""error_on_replace":true"#),
+        "error_on_replace: not supported yet; leave it out or set it to `false`",
+    )] {
         check(&validator, &text, &[line], Agrees);
     }
-    let certificate = rule(r#""peer_certificate":"subject_ou","pattern":"team-(.*)""#);
-    let lines = ["peer_certificate", "pattern"].map(|key| format!("labels[0].{key}: not supported yet; leave it out"));
-    check(&validator, &certificate, &lines.each_ref().map(String::as_str), Agrees);
 }
 
 #[test]
@@ -235,8 +234,18 @@ fn problems_of_rules_are_named() {
             Agrees,
         ),
         (
+            rule(r#""peer_certificate":"uri_san","pattern":"spiffe://(.+)/(.+)""#),
+            &["labels[0].pattern: `spiffe://(.+)/(.+)` must have one group, for the part that names the tenant, not 2: `spiffe://[^/]+/ns/([^/]+)/sa/.+`, with `(?:…)` for other groups"],
+            CannotSee,
+        ),
+        (
+            rule(r#""peer_certificate":"uri_san","pattern":"(a{1000}{1000})""#),
+            &["labels[0].pattern: `(a{1000}{1000})` is no pattern: compiled regex exceeded size limit"],
+            CannotSee,
+        ),
+        (
             rule(r#""jwt_claim":"t","pattern":"(.*)""#),
-            &["labels[0].pattern: not supported yet; leave it out", "labels[0].pattern: needs `peer_certificate`; remove it"],
+            &["labels[0].pattern: needs `peer_certificate`; remove it"],
             Agrees,
         ),
         (rule(r#""query_param":7"#), &["labels[0].query_param: must be a string, not a number"], Agrees),

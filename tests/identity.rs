@@ -1,11 +1,14 @@
 //! Identity from what Envoy vouches for: claims of a verified token, and metadata of route, virtual host and listener.
 
 use crate::support::protobuf;
-use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::config::{
+    self,
+    policy::{CertificatePart, Policy},
+};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, IdentityCause, Place, identify, route_still_agrees};
 use prom_label_filter::request::Headers;
-use prom_label_filter::scope::Scope;
+use prom_label_filter::scope::{InvalidLabel, Scope};
 use prom_label_filter::value::Value;
 
 /// What Envoy would answer, as JSON: a token's payload, and the metadata at each place.
@@ -15,6 +18,8 @@ struct Known {
     route: Option<Value>,
     virtual_host: Option<Value>,
     listener: Option<Value>,
+    /// What any part of the client's certificate holds.
+    certificate: Option<Vec<u8>>,
 }
 
 impl Credentials for Known {
@@ -32,6 +37,10 @@ impl Credentials for Known {
             Place::Listener => &self.listener,
         };
         value.as_ref().map(|value| protobuf::metadata(&[("prom-label-filter", value)]))
+    }
+
+    fn peer_certificate(&self, _: CertificatePart) -> Option<Vec<u8>> {
+        self.certificate.clone()
     }
 }
 
@@ -165,7 +174,8 @@ fn a_missing_token_is_told_from_a_missing_claim() {
 fn the_most_specific_place_that_has_the_key_decides() {
     let policy = policy(r#""route_metadata":"tenant""#);
     let tenant = |name: &str| Some(json(&format!(r#"{{"tenant":"{name}"}}"#)));
-    let known = |route, virtual_host, listener| Known { payload: None, route, virtual_host, listener };
+    let known =
+        |route, virtual_host, listener| Known { payload: None, route, virtual_host, listener, certificate: None };
     assert_eq!(values(&policy, &known(tenant("r"), tenant("v"), tenant("l"))), Ok(vec!["r".to_owned()]));
     assert_eq!(values(&policy, &known(Some(json("{}")), tenant("v"), tenant("l"))), Ok(vec!["v".to_owned()]));
     assert_eq!(values(&policy, &known(None, None, tenant("l"))), Ok(vec!["l".to_owned()]));
@@ -208,9 +218,43 @@ fn metadata_that_cannot_be_decoded_refuses() {
         fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
             Some(b"\x0a\xff".to_vec())
         }
+        fn peer_certificate(&self, _: CertificatePart) -> Option<Vec<u8>> {
+            Some(b"CN".to_vec())
+        }
     }
-    for rule in [r#""jwt_claim":"tenants""#, r#""route_metadata":"tenant""#] {
+    for rule in [r#""jwt_claim":"tenants""#, r#""route_metadata":"tenant""#, r#""peer_certificate":"subject_ou""#] {
         let error = identify(&policy(rule), &Headers::default(), None, &Broken).expect_err(rule);
         assert_eq!(error.cause, IdentityCause::Undecodable);
     }
+}
+
+#[test]
+fn a_part_of_the_certificate_is_the_identity() {
+    let read = |rule: &str, certificate: &str| {
+        values(&policy(rule), &Known { certificate: Some(certificate.as_bytes().to_vec()), ..Known::default() })
+    };
+    let part = |part: &str| format!(r#""peer_certificate":"{part}""#);
+    let captured = |part: &str| format!(r#""peer_certificate":"{part}","pattern":"team-([a-z]+)""#);
+    let ok = |values: &[&str]| Ok(values.iter().map(|value| (*value).to_owned()).collect());
+    assert_eq!(read(&part("uri_san"), "spiffe://td/fruit"), ok(&["spiffe://td/fruit"]));
+    assert_eq!(read(&part("dns_san"), "fruit.example.com"), ok(&["fruit.example.com"]));
+    assert_eq!(read(&part("subject_ou"), "CN=x,OU=b,OU=a,O=o"), ok(&["a", "b"]));
+    assert_eq!(read(&captured("subject_ou"), "CN=x,OU=team-b,OU=team-a"), ok(&["a", "b"]));
+    assert_eq!(read(&captured("uri_san"), "team-a"), ok(&["a"]));
+    for (rule, certificate, cause) in [
+        (captured("subject_ou"), "CN=x,OU=team-b,OU=other", IdentityCause::NotAsPattern),
+        (captured("uri_san"), "team-", IdentityCause::NotAsPattern),
+        (part("subject_ou"), "CN=x", IdentityCause::NoCertificatePart { part: CertificatePart::SubjectOu }),
+        (part("uri_san"), "", IdentityCause::NoCertificatePart { part: CertificatePart::UriSan }),
+        (part("subject_o"), "", IdentityCause::NoCertificatePart { part: CertificatePart::SubjectO }),
+        (part("subject_cn"), "CN=", IdentityCause::Invalid(InvalidLabel::Empty)),
+        (part("subject_cn"), r"CN=a\0A", IdentityCause::Invalid(InvalidLabel::ControlCharacter)),
+        (part("dns_san"), "a\0b", IdentityCause::Invalid(InvalidLabel::ControlCharacter)),
+        (part("subject_cn"), "CN=a;O=b", IdentityCause::Undecodable),
+        (part("subject_cn"), "CN=#0C0161", IdentityCause::NotText),
+    ] {
+        assert_eq!(read(&rule, certificate), Err(cause), "{rule} {certificate}");
+    }
+    let none = values(&policy(&part("uri_san")), &Known::default());
+    assert_eq!(none, Err(IdentityCause::NoCertificate));
 }

@@ -4,7 +4,10 @@
 
 use prom_label_filter::admission::{Admission, Answer, FORM_TIME, Finished};
 use prom_label_filter::alertmanager::ownership::Lookup;
-use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::config::{
+    self,
+    policy::{CertificatePart, Policy},
+};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
@@ -21,6 +24,10 @@ impl Credentials for Nothing {
     }
 
     fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn peer_certificate(&self, _: CertificatePart) -> Option<Vec<u8>> {
         None
     }
 }

@@ -4,6 +4,7 @@
 
 use super::error::quoted;
 use super::policy::{NamedSegment, PathPrefix};
+use crate::identity::capture::Capture;
 use crate::route;
 use crate::scope::{LabelName, LabelValue, Pattern};
 
@@ -158,6 +159,11 @@ pub(super) fn identity_parameter(text: &str) -> Result<String, String> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// A pattern with one group.
+pub(super) fn capture(text: &str) -> Result<Capture, String> {
+    Capture::new(text).map_err(|why| format!("{} {why}", quoted(text)))
 }
 
 /// What the filter writes or answers for itself: lower case, without brackets at the end.

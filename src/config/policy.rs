@@ -2,6 +2,7 @@
 //!
 //! Made by [`super::parse`] alone. Must not know how the configuration was written (JSON text or protobuf), nor any host.
 
+use crate::identity::capture::Capture;
 use crate::promql::{Dialect, TextLimits};
 use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
@@ -57,6 +58,7 @@ impl Policy {
             | Source::Header { .. }
             | Source::JwtClaim(_)
             | Source::RouteMetadata(_)
+            | Source::PeerCertificate(_)
             | Source::PathParam => None,
         })
     }
@@ -108,6 +110,46 @@ pub enum Source {
     QueryParam(String),
     /// The segment of the path that [`PathPrefix`] names.
     PathParam,
+    /// The certificate that the client has shown in mutual TLS.
+    PeerCertificate(PeerCertificate),
+}
+
+/// What of a client's certificate is the identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// The part that holds it.
+    pub part: CertificatePart,
+    /// What of that it is; `None` for all.
+    pub pattern: Option<Capture>,
+}
+
+/// A part of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePart {
+    /// The first URI among its alternative names.
+    UriSan,
+    /// The first DNS name among its alternative names.
+    DnsSan,
+    /// The common names of its subject.
+    SubjectCn,
+    /// The organizational units of its subject.
+    SubjectOu,
+    /// The organizations of its subject.
+    SubjectO,
+}
+
+impl CertificatePart {
+    /// For messages: `URI among its alternative names`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::UriSan => "URI among its alternative names",
+            Self::DnsSan => "DNS name among its alternative names",
+            Self::SubjectCn => "common name (CN) in its subject",
+            Self::SubjectOu => "organizational unit (OU) in its subject",
+            Self::SubjectO => "organization (O) in its subject",
+        }
+    }
 }
 
 /// What stands in front of the paths that are served.

@@ -219,21 +219,6 @@ impl<'v> Section<'v, '_> {
         }
     }
 
-    /// A word of which none is supported so far.
-    pub(super) fn word_not_yet(&mut self, key: &'static str, words: &[&str]) {
-        let words: Vec<_> = words.iter().map(|word| (*word, Some(*word))).collect();
-        if self.word(key, None, &words).is_some() {
-            self.problem_at(key, "not supported yet; leave it out");
-        }
-    }
-
-    /// A text of which none is supported so far.
-    pub(super) fn text_not_yet(&mut self, key: &'static str) {
-        if self.text(key, |text| Ok(text.to_owned())).is_some() {
-            self.problem_at(key, "not supported yet; leave it out");
-        }
-    }
-
     fn list<T>(&mut self, path: &str, value: &Value, least: AtLeast, check: Check<T>) -> Option<Vec<T>> {
         let Value::List(items) = value else {
             let hint = if value.as_str().is_some() { "; put it in brackets" } else { "" };

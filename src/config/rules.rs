@@ -2,7 +2,7 @@
 
 use super::error::quoted;
 use super::names;
-use super::policy::{HeaderSyntax, LabelRule, Meaning, PathPrefix, Source, Unmapped};
+use super::policy::{CertificatePart, HeaderSyntax, LabelRule, Meaning, PathPrefix, PeerCertificate, Source, Unmapped};
 use super::raw::{Check, Section};
 use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
@@ -82,8 +82,18 @@ fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize, pr
         let message = format!("names no segment of `path_prefix`; write `path_prefix: /tenants/{{{name}}}`, say");
         label.problem_at("path_param", message);
     }
-    label.word_not_yet("peer_certificate", &["uri_san", "dns_san", "subject_cn", "subject_ou", "subject_o"]);
-    label.text_not_yet("pattern");
+    let part = label.word(
+        "peer_certificate",
+        None,
+        &[
+            ("uri_san", Some(CertificatePart::UriSan)),
+            ("dns_san", Some(CertificatePart::DnsSan)),
+            ("subject_cn", Some(CertificatePart::SubjectCn)),
+            ("subject_ou", Some(CertificatePart::SubjectOu)),
+            ("subject_o", Some(CertificatePart::SubjectO)),
+        ],
+    );
+    let pattern = label.text("pattern", names::capture);
     if label.has("pattern") && !label.has("peer_certificate") {
         label.problem_at("pattern", "needs `peer_certificate`; remove it");
     }
@@ -108,6 +118,7 @@ fn source(label: &mut Section<'_, '_>, meaning: &Meaning, most_values: usize, pr
         .or(query_param.map(Source::QueryParam))
         .or(metadata.map(Source::RouteMetadata))
         .or(path_param.map(|_| Source::PathParam))
+        .or(part.map(|part| Source::PeerCertificate(PeerCertificate { part, pattern })))
         .or(values)
 }
 

@@ -3,13 +3,15 @@
 //! Owns the rules' sources and the meaning of their values. Read once, before any header changes. Must not know
 //! endpoints, PromQL or how a refusal looks; a value that is in doubt refuses the whole request.
 
+pub mod capture;
+pub mod certificate;
 pub mod claims;
 pub mod header;
 pub mod query_param;
 pub mod route_metadata;
 pub mod struct_value;
 
-use crate::config::policy::{LabelRule, Meaning, Policy, Source, Unmapped};
+use crate::config::policy::{CertificatePart, LabelRule, Meaning, Policy, Source, Unmapped};
 use crate::form::Parameter;
 use crate::request::Headers;
 use crate::scope::pattern::InvalidPattern;
@@ -19,12 +21,14 @@ use std::fmt;
 
 /// What the host knows about a request beyond its head.
 ///
-/// Each answer is a serialised `envoy.config.core.v3.Metadata`; `None` when there is none.
+/// Metadata is a serialised `envoy.config.core.v3.Metadata`; `None` when there is none.
 pub trait Credentials {
     /// The request's dynamic metadata, where jwt_authn leaves a verified token's payload.
     fn dynamic_metadata(&self) -> Option<Vec<u8>>;
     /// The metadata that the operator wrote at `place`.
     fn place_metadata(&self, place: Place) -> Option<Vec<u8>>;
+    /// What the client's certificate has as `part`, empty when it lacks it; `None` when the client has shown none.
+    fn peer_certificate(&self, part: CertificatePart) -> Option<Vec<u8>>;
 }
 
 /// Where route metadata can stand.
@@ -74,6 +78,15 @@ pub enum IdentityCause {
     },
     /// The path has no segment that names the tenant.
     NoSegment,
+    /// The client has shown no certificate.
+    NoCertificate,
+    /// The client's certificate lacks the part.
+    NoCertificatePart {
+        /// Which one.
+        part: CertificatePart,
+    },
+    /// A value is not as `pattern` says.
+    NotAsPattern,
     /// The token has no such claim.
     NoClaim {
         /// The segments that lead to it.
@@ -134,6 +147,18 @@ impl fmt::Display for IdentityError {
                  leave it out of the form"
             ),
             IdentityCause::NoSegment => write!(f, "the path names no tenant for the label `{label}`"),
+            IdentityCause::NoCertificate => write!(
+                f,
+                "no client certificate, which names the tenant (label `{label}`): connect with mutual TLS (for an operator: this \
+                 listener must have `require_client_certificate` and a validation context)"
+            ),
+            IdentityCause::NoCertificatePart { part } => {
+                let part = part.words();
+                write!(f, "the client certificate has no {part}, which names the tenant (label `{label}`)")
+            }
+            IdentityCause::NotAsPattern => {
+                write!(f, "the client certificate names no tenant for the label `{label}`: it is not as `pattern` says")
+            }
             IdentityCause::NoClaim { path } => {
                 write!(
                     f,
@@ -216,6 +241,9 @@ pub fn identify(
                     route.0.push(values);
                     scope
                 }),
+            Source::PeerCertificate(source) => {
+                certificate::read(credentials, source).and_then(|values| found(borrowed(&values)))
+            }
             Source::PathParam => path_param.ok_or(IdentityCause::NoSegment).and_then(|value| found(vec![value])),
             Source::QueryParam(_) => Ok(None),
         };
@@ -282,6 +310,7 @@ impl LabelRule {
             | Source::Header { .. }
             | Source::JwtClaim(_)
             | Source::RouteMetadata(_)
+            | Source::PeerCertificate(_)
             | Source::PathParam => IdentityCause::NoRule,
         })
     }
@@ -297,9 +326,12 @@ fn no_rule() -> IdentityError {
 pub fn route_still_agrees(policy: &Policy, before: &RouteIdentity, credentials: &impl Credentials) -> bool {
     let paths = policy.rules.iter().filter_map(|rule| match &rule.source {
         Source::RouteMetadata(path) => Some(path),
-        Source::Static(_) | Source::Header { .. } | Source::JwtClaim(_) | Source::QueryParam(_) | Source::PathParam => {
-            None
-        }
+        Source::Static(_)
+        | Source::Header { .. }
+        | Source::JwtClaim(_)
+        | Source::QueryParam(_)
+        | Source::PeerCertificate(_)
+        | Source::PathParam => None,
     });
     let mut remembered = before.0.iter();
     paths.into_iter().all(|path| {

@@ -1,6 +1,7 @@
 //! The built module in a real Envoy, before a recording upstream: each promise to tenants and operators, by what went on.
 
 mod bodies;
+mod certificates;
 mod configuration;
 mod endpoints;
 mod explain;

@@ -26,6 +26,8 @@ pub(crate) struct Listener {
     buffer_limit: Option<u32>,
     upgrades: Value,
     close_after: &'static str,
+    transport_socket: Option<Value>,
+    forward_client_certificates: Option<&'static str>,
 }
 
 impl Listener {
@@ -43,6 +45,8 @@ impl Listener {
             buffer_limit: None,
             upgrades: json!([]),
             close_after: "1s",
+            transport_socket: None,
+            forward_client_certificates: None,
         }
     }
 
@@ -157,6 +161,18 @@ impl Listener {
         self
     }
 
+    /// TLS.
+    pub(crate) fn transport_socket(mut self, socket: Value) -> Self {
+        self.transport_socket = Some(socket);
+        self
+    }
+
+    /// Envoy keeps what a client says of certificates, and adds to it.
+    pub(crate) fn forwards_client_certificates(mut self) -> Self {
+        self.forward_client_certificates = Some("ALWAYS_FORWARD_ONLY");
+        self
+    }
+
     /// The resource as Envoy reads it.
     pub(crate) fn resource(&self) -> Value {
         let mut filters: Vec<Value> = self.authentication.iter().cloned().collect();
@@ -204,6 +220,12 @@ impl Listener {
                 },
             }]}],
         });
+        if let Some(socket) = &self.transport_socket {
+            listener["filter_chains"][0]["transport_socket"] = socket.clone();
+        }
+        if let Some(forward) = self.forward_client_certificates {
+            listener["filter_chains"][0]["filters"][0]["typed_config"]["forward_client_cert_details"] = json!(forward);
+        }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
         }

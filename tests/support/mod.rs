@@ -7,6 +7,7 @@ pub(crate) mod alertmanager;
 #[expect(unreachable_pub, reason = "the fuzz targets share it, from a crate of their own")]
 pub(crate) mod answers;
 pub(crate) mod bench;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod data;
 pub(crate) mod envoy;

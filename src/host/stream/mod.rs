@@ -8,7 +8,7 @@ mod answer;
 use super::calls::{self, Buffer, Failed, Map};
 use crate::admission::{Admission, Admitted, Answer, Finished, PendingBody};
 use crate::alertmanager::ownership::{LOOKUP_TIME, Lookup, Said, Unproven};
-use crate::config::policy::Policy;
+use crate::config::policy::{CertificatePart, Policy};
 use crate::denial::Denial;
 use crate::identity::{Credentials, Place};
 use crate::observe::{Line, LogBudget, loggable};
@@ -69,6 +69,19 @@ impl Credentials for Host {
             Place::VirtualHost => &["xds", "virtual_host_metadata"],
             Place::Listener => &["xds", "listener_metadata"],
         })
+    }
+
+    fn peer_certificate(&self, part: CertificatePart) -> Option<Vec<u8>> {
+        // True when one was shown. Whether it was verified Envoy does not tell: it must not let others in.
+        calls::property(&["connection", "mtls"]).filter(|shown| shown == &[1])?;
+        let property = match part {
+            CertificatePart::UriSan => "uri_san_peer_certificate",
+            CertificatePart::DnsSan => "dns_san_peer_certificate",
+            CertificatePart::SubjectCn | CertificatePart::SubjectOu | CertificatePart::SubjectO => {
+                "subject_peer_certificate"
+            }
+        };
+        Some(calls::property(&["connection", property]).unwrap_or_default())
     }
 }
 

@@ -3,7 +3,10 @@
 use super::shapes::Case;
 use super::{Measured, heap};
 use prom_label_filter::admission::{Admission, Finished};
-use prom_label_filter::config::{self, policy::Policy};
+use prom_label_filter::config::{
+    self,
+    policy::{CertificatePart, Policy},
+};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
@@ -24,6 +27,10 @@ impl Credentials for Nothing {
     }
 
     fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn peer_certificate(&self, _: CertificatePart) -> Option<Vec<u8>> {
         None
     }
 }

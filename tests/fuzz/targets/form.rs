@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use prom_label_filter::admission::{Admission, Answer, Finished};
 use prom_label_filter::config;
-use prom_label_filter::config::policy::{AtSource, Policy};
+use prom_label_filter::config::policy::{AtSource, CertificatePart, Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
@@ -26,6 +26,10 @@ impl Credentials for Nothing {
     }
 
     fn place_metadata(&self, _: Place) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn peer_certificate(&self, _: CertificatePart) -> Option<Vec<u8>> {
         None
     }
 }
