@@ -9,7 +9,7 @@
 //! | [`config`] | what the operator wrote, and the [`Policy`](config::policy::Policy) that it means |
 //! | [`request`] | a request's head, as received |
 //! | [`route`] | which endpoint it is for: the table of everything that is served |
-//! | [`identity`] | who it is for: token, header, route, or the configuration |
+//! | [`identity`] | who it is for: token, header, parameter, path, certificate, route, or the configuration |
 //! | [`scope`] | what that tenant may read |
 //! | [`admission`] | the order of decisions |
 //! | [`form`] | parameters of URL and form, read once and written once |
