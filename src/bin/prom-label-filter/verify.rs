@@ -21,15 +21,18 @@ pub(crate) enum Reading {
         /// Those that do not carry the tenant's matchers.
         without_tenant: Vec<String>,
     },
-    /// It cannot, as with PromQL that is newer than the crate.
+    /// It cannot, as with PromQL that is newer than the crate, or very long.
     Unread {
         /// Its words.
         error: String,
     },
 }
 
-/// The longest text that is printed over several lines, in bytes: the time that takes grows faster than the text, and to
-/// minutes for the longest that the filter takes.
+/// The longest text that the other parser is given, in bytes: its time grows with the square of a chain, to a minute for the
+/// longest that the filter takes.
+const LONGEST: usize = 16_384;
+
+/// The longest text that is printed over several lines, in bytes: that takes longer still.
 const LONGEST_PRETTY: usize = 2_000;
 
 impl Reading {
@@ -45,7 +48,7 @@ impl Reading {
 /// Reads `text` and looks for the tenant's matchers at every selector.
 pub(crate) fn read(text: &str, scope: &TenantScope) -> Reading {
     let look = || {
-        let tree = parse(text).map_err(|error| Reading::Unread { error })?;
+        let tree = tree(text).map_err(|error| Reading::Unread { error })?;
         let (mut selectors, mut without_tenant) = (0_usize, Vec::new());
         each_selector(&tree, &mut |selector| {
             selectors = selectors.saturating_add(1);
@@ -60,7 +63,11 @@ pub(crate) fn read(text: &str, scope: &TenantScope) -> Reading {
 
 /// `text` as the parser prints it, so that two ways to write the same compare equal; `None` when it cannot read it.
 pub(crate) fn canonical(text: &str) -> Option<String> {
-    deep(|| parse(text).ok().map(|tree| tree.to_string())).flatten()
+    deep(|| tree(text).ok().map(|tree| tree.to_string())).flatten()
+}
+
+fn tree(text: &str) -> Result<Expr, String> {
+    if text.len() > LONGEST { Err(format!("longer than {LONGEST} bytes")) } else { parse(text) }
 }
 
 fn gave_up() -> Reading {

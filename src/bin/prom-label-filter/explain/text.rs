@@ -113,7 +113,7 @@ fn verification(out: &mut String, name: &str, reading: &Reading) -> fmt::Result 
         }
         Reading::Unread { error } => writeln!(
             out,
-            "verified  not: promql-parser cannot read {name}, which may be newer than it is ({})",
+            "verified  not: promql-parser does not take {name}, which is newer than it or very long ({})",
             printable(error)
         ),
     }
