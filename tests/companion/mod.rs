@@ -3,6 +3,7 @@
 mod arguments;
 mod explain;
 mod policy_tests;
+mod verify;
 
 use crate::support::process;
 use serde_json::Value;

@@ -6,6 +6,7 @@
 mod credentials;
 mod decision;
 mod explain;
+mod facts;
 mod input;
 mod policy_tests;
 mod protobuf;

@@ -75,7 +75,7 @@ fn gave_up() -> Reading {
 }
 
 /// The parser goes as deep as a text is long: it gets a stack that the longest text cannot fill, of which only what is
-/// used becomes memory. `None` when it panicked.
+/// used becomes memory. `None` when it panicked, where panics unwind, or when there is no such stack.
 fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     const STACK: usize = 1 << 30;
     std::thread::scope(|threads| {

@@ -5,7 +5,8 @@
 mod text;
 
 use super::credentials::{self, Said};
-use super::decision::{Verdict, decide};
+use super::decision::decide;
+use super::facts::Verdict;
 use super::request::{self, Draft, Unsendable};
 use super::unusable::{self, Unusable};
 use super::{Format, Outcome, Report};

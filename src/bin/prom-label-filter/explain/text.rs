@@ -1,6 +1,6 @@
 //! An explanation for people.
 
-use crate::decision::{AnswerPlan, Decision, Label, Parameter, ParameterPlace, Reads, Refused, Upstream, Verdict};
+use crate::facts::{AnswerPlan, Decision, Label, Parameter, ParameterPlace, Reads, Refused, Upstream, Verdict};
 use crate::verify::Reading;
 use std::fmt::{self, Write};
 
@@ -73,7 +73,7 @@ fn tenant(out: &mut String, Label { label, reads }: &Label) -> fmt::Result {
 
 /// As one would see it on the wire, but for the encoding of parameters.
 fn request(out: &mut String, upstream: &Upstream) -> fmt::Result {
-    writeln!(out, "  {} {}", upstream.method, upstream.path)?;
+    writeln!(out, "  {} {}", upstream.method, printable(&upstream.path))?;
     for name in &upstream.headers_removed {
         writeln!(out, "  header removed  {name}")?;
     }
@@ -85,10 +85,10 @@ fn request(out: &mut String, upstream: &Upstream) -> fmt::Result {
             ParameterPlace::Url => "in the URL",
             ParameterPlace::Form => "in the form",
         };
-        writeln!(out, "  {place:<14}  {name}={}", printable(value))?;
+        writeln!(out, "  {place:<14}  {}={}", printable(name), printable(value))?;
     }
     if let Some(body) = &upstream.body {
-        writeln!(out, "  body            {body}")?;
+        writeln!(out, "  body            {}", printable(body))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Owns its keys. Must not know how a test is run.
 
 use crate::credentials::Said;
-use crate::decision::AnswerPlan;
+use crate::facts::AnswerPlan;
 use crate::request::{Draft, Request, parameter};
 use prom_label_filter::value::Value;
 use serde::de::{Deserialize, Deserializer, Error};

@@ -4,7 +4,8 @@
 
 mod file;
 
-use super::decision::{AnswerPlan, Decision, Verdict, decide};
+use super::decision::decide;
+use super::facts::{AnswerPlan, Decision, Verdict};
 use super::request::Request;
 use super::unusable::{self, Unusable};
 use super::{Format, Outcome, Report, input, verify};
