@@ -3,7 +3,7 @@
 mod arguments;
 mod explain;
 mod policy_tests;
-mod verify;
+mod second_opinion;
 
 use crate::support::process;
 use serde_json::Value;
