@@ -53,6 +53,47 @@ pub enum Answer {
     Explained(Explanation),
 }
 
+impl Answer {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u32 {
+        match self {
+            Self::Allowed(_) => 204,
+            Self::EmptyData | Self::Explained(_) => 200,
+        }
+    }
+
+    /// The one header.
+    #[must_use]
+    pub fn header(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Allowed(methods) => ("allow", methods),
+            Self::EmptyData => ("content-type", "application/json"),
+            Self::Explained(_) => ("content-type", "text/plain; charset=utf-8"),
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> String {
+        match self {
+            Self::Allowed(_) => String::new(),
+            Self::EmptyData => r#"{"status":"success","data":{}}"#.to_owned(),
+            Self::Explained(explanation) => explanation.text(),
+        }
+    }
+
+    /// A word for response code details.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "options",
+            Self::EmptyData => "empty",
+            Self::Explained(_) => "explain",
+        }
+    }
+}
+
 /// A request whose body is still to come.
 #[derive(Debug)]
 pub struct PendingBody(Pending);
@@ -143,6 +184,22 @@ impl Policy {
             });
         }
         Ok(admission)
+    }
+
+    /// Whose a request is, whatever else becomes of it; `form` is all of its form. For who explains decisions: nothing goes by it.
+    ///
+    /// # Errors
+    /// No path that is served, or no tenant.
+    pub fn tenant(
+        &self,
+        head: &RequestHead<'_>,
+        form: &[u8],
+        credentials: &impl Credentials,
+    ) -> Result<TenantScope, Denial> {
+        let Found { path_param, .. } = route::find(head.path, self).ok_or(Denial::NotServed)?;
+        let mut identity = identify(self, head.headers, path_param.as_deref(), credentials)?;
+        self.read_parameters(&mut identity, head.query, form)?;
+        Ok(identity.complete(self)?.0)
     }
 
     /// A POST whose body is to come: its head goes on without any parameter.

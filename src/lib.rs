@@ -44,9 +44,9 @@ pub mod route;
 pub mod scope;
 pub mod value;
 
-// Unit tests and integration tests write protobuf with the same lines.
+// Unit tests, integration tests and the companion write protobuf with the same lines.
 #[cfg(test)]
 extern crate self as prom_label_filter;
 #[cfg(test)]
-#[path = "../tests/support/protobuf.rs"]
+#[path = "bin/prom-label-filter/protobuf.rs"]
 mod protobuf_writer;

@@ -232,6 +232,44 @@ fn queries_change_as_the_readme_shows() {
     assert!(lines.len() >= 12);
 }
 
+/// The section on the companion, up to the next heading.
+fn companion() -> &'static str {
+    let (_, section) = README.split_once("\n## Try a policy without Envoy\n").expect("README has the section");
+    section.split("\n## ").next().unwrap_or_default()
+}
+
+#[test]
+fn the_companion_says_what_the_readme_shows() {
+    let home = process::directory("readme");
+    let configuration =
+        blocks("yaml").into_iter().find(|block| companion().contains(block) && block.contains("labels:"));
+    fs::write(home.join("filter.yaml"), configuration.expect("README shows a configuration")).expect("a file");
+    symlink(checkout().join("envoy"), home.join("envoy")).expect("a link");
+    let folder = Path::new(env!("CARGO_BIN_EXE_prom-label-filter")).parent().expect("a folder").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).expect("a PATH");
+    let shown: Vec<String> = blocks("console").into_iter().filter(|block| companion().contains(block)).collect();
+    assert_eq!(shown.len(), 3);
+    for block in shown {
+        let (command, expected) = block.split_once('\n').expect("a command and what it says");
+        let command = command.strip_prefix("$ ").expect("a command");
+        let output = Command::new("sh").current_dir(&home).env("PATH", &path).args(["-c", command]).output();
+        let output = String::from_utf8(output.expect("a shell").stdout).expect("text");
+        assert_eq!(output, expected, "{command}");
+    }
+}
+
+#[test]
+fn the_policy_tests_in_the_readme_are_those_that_are_shipped() {
+    let tests = blocks("yaml").into_iter().find(|block| block.starts_with("tests:\n")).expect("README shows tests");
+    let shipped = fs::read_to_string(checkout().join("envoy/policy-tests.yaml")).expect("the tests can be read");
+    let shown: Vec<&str> = tests.split("\n\n").map(|test| test.trim_start_matches("tests:\n").trim_end()).collect();
+    assert_eq!(shown.len(), 2);
+    for test in shown {
+        assert!(shipped.contains(test), "{test}");
+    }
+}
+
 /// Every file under `envoy/` that is a whole bootstrap.
 fn bootstraps(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).expect("a directory") {

@@ -43,7 +43,7 @@ fn attributes(subject: &str, name: &str) -> Result<Vec<String>, IdentityCause> {
     let mut values = Vec::new();
     let mut rest = subject.as_bytes();
     loop {
-        let (kind, value, next) = attribute(rest).ok_or(IdentityCause::Undecodable)?;
+        let Attribute { kind, value, next } = attribute(rest).ok_or(IdentityCause::Undecodable)?;
         if kind.eq_ignore_ascii_case(name.as_bytes()) {
             let Value::Text(text) = value else { return Err(IdentityCause::NotText) };
             values.push(String::from_utf8(text).map_err(|_| IdentityCause::NotText)?);
@@ -62,8 +62,15 @@ enum Value {
     Encoded,
 }
 
-/// The first attribute of `text`: its type, its value, and what follows the separator, if one does.
-fn attribute(text: &[u8]) -> Option<(&[u8], Value, Option<&[u8]>)> {
+struct Attribute<'a> {
+    kind: &'a [u8],
+    value: Value,
+    /// What follows the separator, if one does.
+    next: Option<&'a [u8]>,
+}
+
+/// The first attribute of `text`.
+fn attribute(text: &[u8]) -> Option<Attribute<'_>> {
     let equals = text.iter().position(|&b| b == b'=')?;
     let (kind, value) = (text.get(..equals)?, text.get(equals.checked_add(1)?..)?);
     if kind.is_empty() || !kind.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')) {
@@ -93,7 +100,7 @@ fn attribute(text: &[u8]) -> Option<(&[u8], Value, Option<&[u8]>)> {
         }
     };
     let is_encoded = value.first() == Some(&b'#');
-    Some((kind, if is_encoded { Value::Encoded } else { Value::Text(out) }, next))
+    Some(Attribute { kind, value: if is_encoded { Value::Encoded } else { Value::Text(out) }, next })
 }
 
 fn hex(high: u8, low: u8) -> Option<u8> {

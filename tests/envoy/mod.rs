@@ -17,7 +17,7 @@ mod paths;
 mod patterns;
 mod remote_read;
 mod responses;
-mod routes;
+pub(crate) mod routes;
 mod rules;
 mod silences;
 mod tenant_header;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The configuration with these settings, which may be nested.
-fn configuration(settings: &[(&str, &str)]) -> Value {
+pub(crate) fn configuration(settings: &[(&str, &str)]) -> Value {
     let mut all = by_header();
     all["alertmanager"] = json!({"cluster": "upstream"});
     for (name, value) in settings {
@@ -26,14 +26,14 @@ fn configuration(settings: &[(&str, &str)]) -> Value {
     all
 }
 
-fn listener(settings: &[(&str, &str)]) -> String {
+pub(crate) fn listener(settings: &[(&str, &str)]) -> String {
     settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("+")
 }
 
 const SILENCE: &str = "761cc032-7f67-4e36-bb92-0c1548d49b08";
 
 /// A request that the row's endpoint takes.
-fn ask(row: &Row, method: &str) -> Request {
+pub(crate) fn ask(row: &Row, method: &str) -> Request {
     let name = if row.path.contains("silence/") { SILENCE } else { "job" };
     let path = row.path.replace("<name>", name).replace('*', "x");
     let asked = if method == "*" { "GET" } else { method };

@@ -188,6 +188,8 @@ impl Connection {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // A signal, such as that a child has ended, ends a read that has a timeout.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.more(),
             Err(error) => panic!("nothing came ({error}); so far: {}", String::from_utf8_lossy(&self.pending)),
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod form;
 pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+#[path = "../../src/bin/prom-label-filter/protobuf.rs"]
 pub(crate) mod protobuf;
 pub(crate) mod reading;
 pub(crate) mod remote_read;

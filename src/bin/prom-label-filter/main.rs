@@ -3,10 +3,20 @@
 //! Owns the commands and their exit codes: 0 as hoped, 1 for findings, 2 when there was nothing to work on. What is decided,
 //! the library decides.
 
+mod credentials;
+mod decision;
+mod explain;
+mod facts;
 mod input;
+mod policy_tests;
+mod protobuf;
+mod request;
 mod schema;
+mod unusable;
+mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -32,6 +42,10 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tell what the filter would do with a request, and why
+    Explain(Box<explain::Arguments>),
+    /// Run policy tests: who asks what, and what the upstream must get
+    Test(policy_tests::Arguments),
     /// Print the JSON Schema of the configuration, for editors and pipelines
     Schema,
 }
@@ -57,10 +71,17 @@ enum Outcome {
 /// The exit code when a command could not do its work: a file that cannot be read, arguments that make no sense.
 const NO_WORK: u8 = 2;
 
+/// An error of any command, to be told.
+fn shown<E: Display + 'static>(error: E) -> Box<dyn Display> {
+    Box::new(error)
+}
+
 fn main() -> ExitCode {
     let Arguments { format, command } = Arguments::parse();
-    let result = match command {
-        Command::Schema => schema::run(format),
+    let result: Result<Report, Box<dyn Display>> = match command {
+        Command::Explain(arguments) => explain::run(format, &arguments).map_err(shown),
+        Command::Test(arguments) => policy_tests::run(format, &arguments).map_err(shown),
+        Command::Schema => schema::run(format).map_err(shown),
     };
     match result {
         Ok(Report { text, outcome }) => {

@@ -115,7 +115,7 @@ impl Stream {
 
     fn carry_out(&mut self, admission: Admission) -> Result<Action, Denial> {
         match admission {
-            Admission::Answer(answer) => self.answer_here(answer),
+            Admission::Answer(answer) => self.answer_here(&answer),
             Admission::Forward(head, admitted) => {
                 self.request = Request::Forwarded(admitted);
                 Self::forward_head(head)
@@ -249,22 +249,13 @@ impl Stream {
         }
     }
 
-    fn answer_here(&mut self, answer: Answer) -> Result<Action, Denial> {
+    fn answer_here(&mut self, answer: &Answer) -> Result<Action, Denial> {
         self.request = Request::Ended;
         self.answer = Reply::Ended;
-        match answer {
-            Answer::Allowed(methods) => {
-                calls::answer_client(204, "prom-label-filter_options", &[(b"allow", methods.as_bytes())], b"")?;
-            }
-            Answer::Explained(explanation) => {
-                let text = explanation.text();
-                calls::answer_client(200, "prom-label-filter_explain", &[TEXT], text.as_bytes())?;
-            }
-            Answer::EmptyData => {
-                let body = br#"{"status":"success","data":{}}"#;
-                calls::answer_client(200, "prom-label-filter_empty", &[JSON], body)?;
-            }
-        }
+        let (name, value) = answer.header();
+        let details = format!("prom-label-filter_{}", answer.reason());
+        let headers = [(name.as_bytes(), value.as_bytes())];
+        calls::answer_client(answer.status(), &details, &headers, answer.body().as_bytes())?;
         Ok(Action::Pause)
     }
 
@@ -313,8 +304,6 @@ impl Stream {
 }
 
 const JSON: (&[u8], &[u8]) = (b"content-type", b"application/json");
-
-const TEXT: (&[u8], &[u8]) = (b"content-type", b"text/plain; charset=utf-8");
 
 /// The most bytes of a silence that are looked at; a longer one is nobody's.
 const LONGEST_SILENCE: usize = 1 << 20;

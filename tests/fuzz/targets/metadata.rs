@@ -10,7 +10,7 @@ use prost_types::value::Kind;
 use prost_types::{Struct, Value as Theirs};
 
 #[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../../support/protobuf.rs"]
+#[path = "../../../src/bin/prom-label-filter/protobuf.rs"]
 mod protobuf;
 
 /// The other reader recurses without a limit, because its own is narrower than ours.

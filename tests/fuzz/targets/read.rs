@@ -11,7 +11,7 @@ use remote_read::{Hints, Matcher, Query, RE, ReadRequest};
 use snap::raw::{Decoder, Encoder, decompress_len};
 
 #[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../../support/protobuf.rs"]
+#[path = "../../../src/bin/prom-label-filter/protobuf.rs"]
 mod protobuf;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../support/remote_read.rs"]

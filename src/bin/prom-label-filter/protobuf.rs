@@ -1,4 +1,4 @@
-//! Writes protobuf by hand, as a serialiser does: what Envoy would give the filter. For tests only.
+//! Writes protobuf by hand, as a serialiser does: what Envoy would give the filter. Shares no line with the reader.
 
 use prom_label_filter::value::Value;
 
