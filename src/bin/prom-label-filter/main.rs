@@ -3,10 +3,12 @@
 //! Owns the commands and their exit codes: 0 as hoped, 1 for findings, 2 when there was nothing to work on. What is decided,
 //! the library decides.
 
+mod check;
 mod input;
 mod schema;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check a configuration, alone or in Envoy's: every problem, and what is risky
+    Check(check::Arguments),
     /// Print the JSON Schema of the configuration, for editors and pipelines
     Schema,
 }
@@ -57,10 +61,16 @@ enum Outcome {
 /// The exit code when a command could not do its work: a file that cannot be read, arguments that make no sense.
 const NO_WORK: u8 = 2;
 
+/// An error of any command, to be told.
+fn shown<E: Display + 'static>(error: E) -> Box<dyn Display> {
+    Box::new(error)
+}
+
 fn main() -> ExitCode {
     let Arguments { format, command } = Arguments::parse();
-    let result = match command {
-        Command::Schema => schema::run(format),
+    let result: Result<Report, Box<dyn Display>> = match command {
+        Command::Check(arguments) => check::run(format, &arguments).map_err(shown),
+        Command::Schema => schema::run(format).map_err(shown),
     };
     match result {
         Ok(Report { text, outcome }) => {
