@@ -5,6 +5,7 @@
 
 mod check;
 mod input;
+mod migrate;
 mod schema;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -36,6 +37,8 @@ enum Format {
 enum Command {
     /// Check a configuration, alone or in Envoy's: every problem, and what is risky
     Check(check::Arguments),
+    /// Turn prom-label-proxy's flags into a configuration
+    Migrate(migrate::Arguments),
     /// Print the JSON Schema of the configuration, for editors and pipelines
     Schema,
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
     let Arguments { format, command } = Arguments::parse();
     let result: Result<Report, Box<dyn Display>> = match command {
         Command::Check(arguments) => check::run(format, &arguments).map_err(shown),
+        Command::Migrate(arguments) => migrate::run(format, &arguments).map_err(shown),
         Command::Schema => schema::run(format).map_err(shown),
     };
     match result {
