@@ -12,6 +12,7 @@
 mod alertmanager;
 mod attacks;
 mod clients;
+mod companion;
 mod config;
 mod docs;
 mod envoy;

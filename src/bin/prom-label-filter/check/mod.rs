@@ -89,8 +89,7 @@ impl Checked {
     fn text(&self) -> String {
         let count = |severity: Severity| {
             let count = self.findings.count(severity);
-            let plural = if count == 1 { "" } else { "s" };
-            (count > 0).then(|| format!("{count} {}{plural}", severity.word()))
+            (count > 0).then(|| counted(count, severity.word()))
         };
         let counts: Vec<_> =
             [Severity::Error, Severity::Warning, Severity::Note].into_iter().filter_map(count).collect();
@@ -101,6 +100,12 @@ impl Checked {
         }
         text
     }
+}
+
+/// `1 route`, `2 routes`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn check(file: &Path) -> Result<Checked, CheckError> {
@@ -120,7 +125,7 @@ fn check(file: &Path) -> Result<Checked, CheckError> {
         let envoy = Envoy::read(kind, &root);
         let uses = whole(&envoy, &mut findings);
         let routes = envoy.managers.iter().map(|manager| manager.routes.len()).sum::<usize>();
-        format!("{}, prom-label-filter in {uses} places, {routes} routes", kind.words())
+        format!("{}, prom-label-filter in {}, {}", kind.words(), counted(uses, "place"), counted(routes, "route"))
     };
     Ok(Checked { file: name, scope, findings })
 }

@@ -203,6 +203,6 @@ fn surroundings(flags: &Flags, notes: &mut Notes) {
     notes.add(
         "Alertmanager",
         "prom-label-proxy always serves its `/api/v2`. If that is your upstream, add `alertmanager: {enabled: true, silence_writes: \
-         allow, cluster: <its cluster in Envoy>}`; with `regex_match` silences are not written.",
+         allow, cluster: <its cluster in Envoy>}`.",
     );
 }
