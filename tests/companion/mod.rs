@@ -2,6 +2,7 @@
 
 mod check;
 mod migrate;
+mod pages;
 
 use crate::support::process;
 use serde_json::Value;
