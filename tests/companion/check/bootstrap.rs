@@ -112,6 +112,19 @@ impl Bootstrap {
         self
     }
 
+    /// The same with a cluster of another name, which has an endpoint at `port`.
+    pub(super) fn second_listener_to(&mut self, port: u16) -> &mut Self {
+        let mut cluster = self.at("/static_resources/clusters/0").clone();
+        cluster["name"] = json!("another");
+        *cluster
+            .pointer_mut("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value")
+            .expect("a port") = json!(port);
+        let route = "/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0/route";
+        self.second_listener()
+            .set(&format!("/static_resources/listeners/1{route}"), "cluster", json!("another"))
+            .push("/static_resources/clusters", cluster)
+    }
+
     /// Gives the plugin another configuration.
     pub(super) fn configured(&mut self, configuration: Value) -> &mut Self {
         self.set("http_filters/1/typed_config/config/configuration", "value", json!(configuration.to_string()))

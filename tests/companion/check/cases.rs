@@ -338,6 +338,13 @@ pub(super) const TOKENS: &[Case] = &[
 /// Everything about routes.
 pub(super) const ROUTES: &[Case] = &[
     (
+        |b| b.second_listener_to(9090),
+        |b| b.second_listener_to(9091),
+        "error",
+        "listeners[1].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0]",
+        "leads to `another`, which is guarded elsewhere as `prometheus`",
+    ),
+    (
         |b| {
             let off = json!({"match": {"path": "/x"}, "route": {"cluster": "prometheus"}, "typed_per_filter_config": switch(true)});
             b.insert("route_config/virtual_hosts/0/routes", 0, off)

@@ -3,6 +3,7 @@
 //! Finds and does not judge. Knows the shape of Envoy's documents, and nothing of the plugin's settings.
 
 use super::node::Node;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Envoy<'v> {
     pub(crate) tcp_proxies: Vec<Node<'v>>,
     /// Filters that stand alone, for listeners elsewhere.
     pub(crate) extensions: Vec<Filter<'v>>,
+    /// Clusters with the addresses of their endpoints.
+    clusters: BTreeMap<&'v str, BTreeSet<String>>,
 }
 
 /// An HTTP connection manager and what surrounds it.
@@ -129,6 +132,8 @@ impl<'v> Envoy<'v> {
                 for listener in listeners.unwrap_or_default() {
                     envoy.listener(&listener, &[]);
                 }
+                let clusters = document.get("static_resources").map(|node| node.items("clusters"));
+                envoy.clusters = clusters.unwrap_or_default().iter().map(cluster).collect();
             }
             Kind::Listener => envoy.listener(document, &[]),
             Kind::Extension => envoy.extensions.extend(filter(document)),
@@ -146,6 +151,12 @@ impl<'v> Envoy<'v> {
         envoy
     }
 
+    /// Whether two clusters are one, or have an endpoint in common.
+    pub(crate) fn are_same(&self, one: &str, other: &str) -> bool {
+        let shared = || Some(!self.clusters.get(one)?.is_disjoint(self.clusters.get(other)?));
+        one == other || shared().unwrap_or_default()
+    }
+
     fn listener(&mut self, listener: &Node<'v>, resources: &[Node<'v>]) {
         let chains = listener.items("filter_chains").into_iter().chain(listener.get("default_filter_chain"));
         for chain in chains {
@@ -160,6 +171,14 @@ impl<'v> Envoy<'v> {
             }
         }
     }
+}
+
+/// A cluster's name and the addresses of its endpoints.
+fn cluster<'v>(node: &Node<'v>) -> (&'v str, BTreeSet<String>) {
+    let within = node.get("load_assignment").map(|endpoints| endpoints.within()).unwrap_or_default();
+    let addresses =
+        within.iter().filter_map(|node| node.at("endpoint.address")).map(|address| format!("{:?}", address.value));
+    (node.text("name").unwrap_or_default(), addresses.collect())
 }
 
 fn manager<'v>(node: &Node<'v>, listener: &Node<'v>, filter_chain: &Node<'v>, resources: &[Node<'v>]) -> Manager<'v> {

@@ -32,15 +32,17 @@ pub(crate) fn check(envoy: &Envoy<'_>, guards: &[Guards<'_, '_>], findings: &mut
         }
     }
     for (manager, plugins) in envoy.managers.iter().zip(guards) {
-        for route in manager.routes.iter().filter(|route| guarded.contains(route.cluster)) {
-            unguarded(route, plugins, findings);
+        for route in manager.routes.iter().filter(|route| !plugins.iter().any(|plugin| route.runs(plugin.filter))) {
+            if let Some(same) = guarded.iter().find(|cluster| envoy.are_same(cluster, route.cluster)) {
+                unguarded(route, same, plugins, findings);
+            }
         }
         off_everywhere(manager, plugins, findings);
     }
     for proxy in &envoy.tcp_proxies {
         let weighted = proxy.get("weighted_clusters").map(|node| node.items("clusters")).unwrap_or_default();
         let names = weighted.iter().filter_map(|cluster| cluster.text("name")).chain(proxy.text("cluster"));
-        for cluster in names.filter(|name| guarded.contains(name)) {
+        for cluster in names.filter(|name| guarded.iter().any(|cluster| envoy.are_same(cluster, name))) {
             findings.error(
                 &proxy.path,
                 format!("leads to `{cluster}` past every HTTP filter, prom-label-filter too: unprotected; remove it"),
@@ -49,11 +51,8 @@ pub(crate) fn check(envoy: &Envoy<'_>, guards: &[Guards<'_, '_>], findings: &mut
     }
 }
 
-/// Whether this route goes around the filter to a cluster that others reach through it.
-fn unguarded(route: &Route<'_>, plugins: &Guards<'_, '_>, findings: &mut Findings) {
-    if plugins.iter().any(|plugin| route.runs(plugin.filter)) {
-        return;
-    }
+/// A route that goes around the filter to what others reach through it, as the cluster `same`.
+fn unguarded(route: &Route<'_>, same: &str, plugins: &Guards<'_, '_>, findings: &mut Findings) {
     let why = if plugins.is_empty() {
         "has no prom-label-filter in front"
     } else if plugins.iter().all(|plugin| plugin.filter.is_disabled()) {
@@ -61,10 +60,11 @@ fn unguarded(route: &Route<'_>, plugins: &Guards<'_, '_>, findings: &mut Finding
     } else {
         "switches prom-label-filter off"
     };
+    let known = if same == route.cluster { String::new() } else { format!(" as `{same}`") };
     findings.error(
         &route.node.path,
         format!(
-            "unprotected: leads to `{}`, which is guarded elsewhere, and {why}; everybody's series can be read here",
+            "unprotected: leads to `{}`, which is guarded elsewhere{known}, and {why}; everybody's series can be read here",
             route.cluster
         ),
     );
