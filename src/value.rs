@@ -75,6 +75,11 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Value::Null)
     }
 
+    /// A YAML document without anything in it.
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
         Ok(Value::Bool(value))
     }

@@ -17,15 +17,20 @@ use std::process::Command;
 
 const README: &str = include_str!("../README.md");
 
-fn checkout() -> &'static Path {
+pub(crate) fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The fenced blocks in `language`.
+/// README's fenced blocks in `language`.
 fn blocks(language: &str) -> Vec<String> {
+    blocks_of(README, language)
+}
+
+/// A page's fenced blocks in `language`.
+pub(crate) fn blocks_of(page: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Option<(bool, String)> = None;
-    for line in README.lines() {
+    for line in page.lines() {
         open = match (line.strip_prefix("```"), open) {
             (Some(info), None) => Some((info == language, String::new())),
             (Some(_), Some((wanted, text))) => {
@@ -38,7 +43,7 @@ fn blocks(language: &str) -> Vec<String> {
             (None, None) => None,
         };
     }
-    assert!(open.is_none(), "a fence in README stays open");
+    assert!(open.is_none(), "a fence stays open");
     found
 }
 
@@ -58,12 +63,12 @@ fn without_ticks(cell: &str) -> String {
     cell.replace('`', "")
 }
 
-fn yaml(text: &str) -> Value {
+pub(crate) fn yaml(text: &str) -> Value {
     serde_norway::from_str(text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
 }
 
 /// The plugin configurations in a piece of Envoy's configuration.
-fn plugin_configurations(value: &Value) -> Vec<String> {
+pub(crate) fn plugin_configurations(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     match value {
         Value::Object(map) => {
@@ -78,7 +83,7 @@ fn plugin_configurations(value: &Value) -> Vec<String> {
     found
 }
 
-fn assert_taken(configuration: &str) {
+pub(crate) fn assert_taken(configuration: &str) {
     if let Err(error) = parse(configuration.as_bytes()) {
         panic!("refused:\n{error}\nin\n{configuration}");
     }
@@ -113,7 +118,7 @@ fn the_endpoints_in_the_readme_are_those_of_the_table() {
 }
 
 /// Every setting of the schema with its default as README writes it: `labels[].name`, `limits.values`, …
-fn settings(schema: &Value, path: &str, root: &Value, found: &mut BTreeMap<String, Option<String>>) {
+pub(crate) fn settings(schema: &Value, path: &str, root: &Value, found: &mut BTreeMap<String, Option<String>>) {
     let schema = match schema.get("$ref").and_then(Value::as_str) {
         // What stands beside a reference (a default) stands in front of what is referred to.
         Some(reference) if schema.get("default").is_none() => {

@@ -101,7 +101,7 @@ pub enum OutboundBody {
 
 /// Headers that a client must not send past us, whatever the identity's source: they select tenants, or widen what is
 /// read, in products that may stand behind.
-const NEVER_FORWARDED: &[&str] = &[
+pub const NEVER_FORWARDED: &[&str] = &[
     "thanos-tenant",
     "x-scope-orgid",
     "x-prom-label-policy",

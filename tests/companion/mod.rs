@@ -1,7 +1,10 @@
 //! The companion: the real binary, by what it writes and how it exits.
 
 mod arguments;
+mod check;
 mod explain;
+mod migrate;
+mod pages;
 mod policy_tests;
 mod second_opinion;
 

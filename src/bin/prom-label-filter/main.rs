@@ -3,11 +3,13 @@
 //! Owns the commands and their exit codes: 0 as hoped, 1 for findings, 2 when there was nothing to work on. What is decided,
 //! the library decides.
 
+mod check;
 mod credentials;
 mod decision;
 mod explain;
 mod facts;
 mod input;
+mod migrate;
 mod policy_tests;
 mod protobuf;
 mod request;
@@ -46,6 +48,10 @@ enum Command {
     Explain(Box<explain::Arguments>),
     /// Run policy tests: who asks what, and what the upstream must get
     Test(policy_tests::Arguments),
+    /// Check a configuration, alone or in Envoy's: every problem, and what is risky
+    Check(check::Arguments),
+    /// Turn prom-label-proxy's flags into a configuration
+    Migrate(migrate::Arguments),
     /// Print the JSON Schema of the configuration, for editors and pipelines
     Schema,
 }
@@ -81,6 +87,8 @@ fn main() -> ExitCode {
     let result: Result<Report, Box<dyn Display>> = match command {
         Command::Explain(arguments) => explain::run(format, &arguments).map_err(shown),
         Command::Test(arguments) => policy_tests::run(format, &arguments).map_err(shown),
+        Command::Check(arguments) => check::run(format, &arguments).map_err(shown),
+        Command::Migrate(arguments) => migrate::run(format, &arguments).map_err(shown),
         Command::Schema => schema::run(format).map_err(shown),
     };
     match result {
