@@ -130,7 +130,7 @@ fn what_has_no_setting_is_said_in_a_comment() {
         assert!(comments.contains(says), "{flags} does not say {says}: {run:?}");
         assert_eq!(run.code, Some(0), "{run:?}");
     }
-    for (flags, says) in [("-label a -header-name b", "anyone can send it"), ("-label a", "from URL and form")] {
+    for (flags, says) in [("-label a -header-name b", "anyone can send it"), ("-label a", "It belongs in the URL")] {
         assert!(migrate(flags).out.replace("\n#  ", "").contains(says), "{flags}");
     }
 }

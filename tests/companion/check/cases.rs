@@ -170,7 +170,7 @@ pub(super) const SOURCES: &[Case] = &[
         nothing,
         "warning",
         "labels[0].query_param",
-        "in the URL and in the form",
+        "must set it in every URL",
     ),
     (
         |b| b.source("path_param", json!("tenant")),

@@ -122,8 +122,8 @@ impl Settings {
                 findings.warning(
                     &path,
                     format!(
-                        "anyone who reaches the listener can send `{name}`: what sets it in front must also replace what the \
-                         client sent, in the URL and in the form"
+                        "anyone who reaches the listener can send `{name}`: what sets it in front must set it in every URL, in the \
+                         place of what the client sent"
                     ),
                 );
             }

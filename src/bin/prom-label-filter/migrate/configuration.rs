@@ -100,8 +100,8 @@ fn meaning(flags: &Flags, labels: &mut Value, notes: &mut Notes) {
         } else if let Some(name) = source("query_param") {
             notes.add(
                 &format!("query_param: {name}"),
-                "read from URL and form, as prom-label-proxy does, and anyone can send it: what sets it in front must replace what \
-                 the client sent, in both. Missing is a 401 and not a 400; an empty one is refused and not left out. A token's \
+                "anyone can send it: what sets it in front must replace what the client sent. It belongs in the URL: a form may \
+                 repeat what the URL says, and name a tenant only where the URL does not. Missing is a 401 and not a 400; an empty one is refused and not left out. A token's \
                  claim (`jwt_claim`) or the route (`route_metadata`) needs no such trust.",
             );
         }
