@@ -1,5 +1,6 @@
 //! What README and `envoy/` say, tried: configurations, endpoints, settings, refusals, rewritten queries, bootstraps.
 
+use crate::examples;
 use crate::promql::matchers;
 use crate::routes::readme_table;
 use crate::support::{parts, process};
@@ -23,9 +24,14 @@ fn checkout() -> &'static Path {
 
 /// The fenced blocks in `language`.
 fn blocks(language: &str) -> Vec<String> {
+    blocks_of(README, language)
+}
+
+/// The fenced blocks of `page` in `language`.
+pub(crate) fn blocks_of(page: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Option<(bool, String)> = None;
-    for line in README.lines() {
+    for line in page.lines() {
         open = match (line.strip_prefix("```"), open) {
             (Some(info), None) => Some((info == language, String::new())),
             (Some(_), Some((wanted, text))) => {
@@ -38,7 +44,7 @@ fn blocks(language: &str) -> Vec<String> {
             (None, None) => None,
         };
     }
-    assert!(open.is_none(), "a fence in README stays open");
+    assert!(open.is_none(), "a fence stays open");
     found
 }
 
@@ -291,9 +297,7 @@ fn envoy_takes_every_bootstrap_that_is_shipped() {
     assert!(!files.is_empty());
 
     // Their file names are relative to the folder in which Envoy starts: one that looks like the checkout after the demo.
-    let home = process::directory("bootstraps");
-    fs::create_dir_all(home.join("target")).expect("a directory");
-    symlink(parts::module(), home.join("target/prom-label-filter.wasm")).expect("a link to the module");
+    let home = &*examples::HOME;
     let tokens = Command::new(checkout().join("envoy/quickstart/tokens.sh")).arg(home.join(".cache/demo")).output();
     let tokens = tokens.expect("bash runs");
     assert!(tokens.status.success(), "{}", String::from_utf8_lossy(&tokens.stderr));
@@ -305,7 +309,7 @@ fn envoy_takes_every_bootstrap_that_is_shipped() {
             assert_taken(&configuration);
         }
         let output =
-            Command::new(parts::envoy()).current_dir(&home).args(["--mode", "validate", "-c"]).arg(&file).output();
+            Command::new(parts::envoy()).current_dir(home).args(["--mode", "validate", "-c"]).arg(&file).output();
         let output = output.expect("Envoy runs");
         assert!(output.status.success(), "{}:\n{}", file.display(), String::from_utf8_lossy(&output.stderr));
     }
