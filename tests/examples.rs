@@ -4,6 +4,7 @@
 use crate::docs::blocks_of;
 use crate::envoy::matchers::{any_of, exactly, read};
 use crate::support::bench::{Bench, OURS, only};
+use crate::support::certificates::{self, Certificate, STRANGER};
 use crate::support::client::{Request, get, post};
 use crate::support::envoy::Envoy;
 use crate::support::tokens::forged_token;
@@ -148,6 +149,36 @@ fn several_labels_are_all_enforced() {
     assert_eq!(enforced(&bench, "metrics", &foreign), [staging, fruit(), production]);
 
     bench.refused("metrics", &query(), 401, OURS);
+}
+
+#[test]
+fn mtls_takes_the_tenant_from_the_clients_certificate() {
+    let bench = bench("mtls");
+    let file = |name: String| HOME.join(".cache/examples").join(name);
+    let made = |name: &str| Certificate { certificate: file(format!("{name}.pem")), key: file(format!("{name}.key")) };
+    let send = |request: &Request, certificate: Option<&Certificate>| {
+        certificates::send(bench.port("metrics"), request, certificate)
+    };
+    for (name, matcher) in [("fruit", fruit()), ("veggie", veggie())] {
+        let request = query().header("x-forwarded-client-cert", "URI=spiffe://metrics.example/team-other");
+        let (status, body) = send(&request, Some(&made(name))).expect("a connection");
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(read(&only(&bench.arrived(&request).url_parameters(), "query")), [matcher]);
+    }
+
+    // The authority has signed it, and it names no team.
+    let request = query();
+    let (status, body) = send(&request, Some(&made("server"))).expect("a connection");
+    assert!(status == 403 && body.contains(OURS), "{status} {body}");
+    bench.never_arrived(&request);
+
+    // It names a team, and another authority has signed it; or there is none.
+    let forged = STRANGER.issue("example", "/CN=fruit", "URI:spiffe://metrics.example/team-fruit");
+    for certificate in [None, Some(&forged)] {
+        let request = query();
+        assert_eq!(send(&request, certificate), None, "{certificate:?}");
+        bench.never_arrived(&request);
+    }
 }
 
 #[test]
