@@ -1,5 +1,6 @@
 //! What README and `envoy/` say, tried: configurations, endpoints, settings, refusals, rewritten queries, bootstraps.
 
+use crate::examples;
 use crate::promql::matchers;
 use crate::routes::readme_table;
 use crate::support::{parts, process};
@@ -296,9 +297,7 @@ fn envoy_takes_every_bootstrap_that_is_shipped() {
     assert!(!files.is_empty());
 
     // Their file names are relative to the folder in which Envoy starts: one that looks like the checkout after the demo.
-    let home = process::directory("bootstraps");
-    fs::create_dir_all(home.join("target")).expect("a directory");
-    symlink(parts::module(), home.join("target/prom-label-filter.wasm")).expect("a link to the module");
+    let home = &*examples::HOME;
     let tokens = Command::new(checkout().join("envoy/quickstart/tokens.sh")).arg(home.join(".cache/demo")).output();
     let tokens = tokens.expect("bash runs");
     assert!(tokens.status.success(), "{}", String::from_utf8_lossy(&tokens.stderr));
@@ -310,7 +309,7 @@ fn envoy_takes_every_bootstrap_that_is_shipped() {
             assert_taken(&configuration);
         }
         let output =
-            Command::new(parts::envoy()).current_dir(&home).args(["--mode", "validate", "-c"]).arg(&file).output();
+            Command::new(parts::envoy()).current_dir(home).args(["--mode", "validate", "-c"]).arg(&file).output();
         let output = output.expect("Envoy runs");
         assert!(output.status.success(), "{}:\n{}", file.display(), String::from_utf8_lossy(&output.stderr));
     }

@@ -17,6 +17,7 @@ mod config;
 mod docs;
 mod envoy;
 mod equivalence;
+mod examples;
 mod golden;
 mod identity;
 mod lab;

@@ -1,11 +1,11 @@
 //! The tests' own reader of the matchers that the module writes: strings unquoted by Go's rules, values quoted by RE2's.
 
 /// A matcher's label, operator and value.
-pub(super) type Matcher = (String, String, String);
+pub(crate) type Matcher = (String, String, String);
 
 /// The matchers of `selector`, which is a name, or braces, or both.
 #[track_caller]
-pub(super) fn read(selector: &str) -> Vec<Matcher> {
+pub(crate) fn read(selector: &str) -> Vec<Matcher> {
     let open = selector.find('{').unwrap_or_else(|| panic!("no matchers: {selector}"));
     let mut rest = selector.get(open + 1..).expect("text after the brace");
     let mut found = Vec::new();
@@ -23,12 +23,12 @@ pub(super) fn read(selector: &str) -> Vec<Matcher> {
 }
 
 /// The matcher that enforces one value of `label`.
-pub(super) fn exactly(label: &str, value: &str) -> Matcher {
+pub(crate) fn exactly(label: &str, value: &str) -> Matcher {
     (label.into(), "=".into(), value.into())
 }
 
 /// The matcher that enforces any of `values`, which are sorted.
-pub(super) fn any_of(label: &str, values: &[&str]) -> Matcher {
+pub(crate) fn any_of(label: &str, values: &[&str]) -> Matcher {
     let quoted: Vec<String> = values.iter().map(|value| quote_pattern(value)).collect();
     (label.into(), "=~".into(), quoted.join("|"))
 }
