@@ -6,7 +6,7 @@
 //! of escapes `\"`, `\\` and `\n` only. What is written here uses no others, so both read the same.
 // Alertmanager: matcher/compat/parse.go, FallbackMatcherParser; matcher/parse; pkg/labels/parse.go
 
-use crate::promql::alternatives;
+use crate::promql::{Asked, MatchType, alternatives};
 use crate::scope::{LabelName, Scope, TenantScope};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -58,6 +58,49 @@ pub(crate) fn of(scope: &TenantScope) -> Vec<TenantMatcher<'_>> {
 #[must_use]
 pub fn filters(scope: &TenantScope) -> Vec<String> {
     of(scope).iter().map(ToString::to_string).collect()
+}
+
+/// A `filter` of the request's own, where no grammar reads it differently; `None` where one may. They differ in escapes, in
+/// what may stand outside quotes, and in white space that is not a blank.
+pub(crate) fn asked(filter: &[u8]) -> Option<Asked<'_>> {
+    let text = str::from_utf8(filter).ok().filter(|text| !text.contains(char::is_control))?.trim_matches(' ');
+    let (name, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').filter(|(name, _)| !name.contains('\\'))?,
+        None => {
+            text.split_at_checked(text.find(|c: char| !matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | ':'))?)?
+        }
+    };
+    if name.is_empty() || (!text.starts_with('"') && name.starts_with(|c: char| c.is_ascii_digit())) {
+        return None;
+    }
+    let rest = rest.trim_start_matches(' ');
+    let kinds = [MatchType::Regex, MatchType::NotEqual, MatchType::NotRegex, MatchType::Equal];
+    let (kind, rest) = kinds.iter().find_map(|kind| Some((*kind, rest.strip_prefix(kind.as_str())?)))?;
+    let rest = rest.trim_start_matches(' ');
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => Cow::Owned(unquoted(quoted)?.into_bytes()),
+        None if rest.contains(|c: char| c.is_whitespace() || "{}!=~,\\\"'`".contains(c)) => return None,
+        None => Cow::Borrowed(rest.as_bytes()),
+    };
+    Some(Asked { name: Cow::Borrowed(name.as_bytes()), kind, value })
+}
+
+/// The value of a string behind its opening quote, which ends with the closing one.
+fn unquoted(quoted: &str) -> Option<String> {
+    let mut value = String::with_capacity(quoted.len());
+    let mut letters = quoted.strip_suffix('"')?.chars();
+    while let Some(letter) = letters.next() {
+        value.push(match letter {
+            '"' => return None,
+            '\\' => match letters.next()? {
+                'n' => '\n',
+                same @ ('"' | '\\') => same,
+                _ => return None,
+            },
+            _ => letter,
+        });
+    }
+    Some(value)
 }
 
 impl fmt::Display for TenantMatcher<'_> {

@@ -5,7 +5,7 @@
 use super::error::quoted;
 use super::names;
 use super::policy::{
-    Alertmanager, AtSource, JwtMetadata, Limits, Metadata, Policy, RemoteRead, ResponseHeaders, RulesApi,
+    Alertmanager, AtSource, Conflicts, JwtMetadata, Limits, Metadata, Policy, RemoteRead, ResponseHeaders, RulesApi,
     RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
 };
 use super::raw::{Most, Section};
@@ -24,6 +24,7 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
             .text("route_metadata_namespace", names::not_empty)
             .unwrap_or_else(|| "prom-label-filter".to_owned()),
         path_prefix: root.text("path_prefix", names::path_prefix).unwrap_or_default(),
+        conflicts: root.switch("error_on_replace", Conflicts::SelectNothing, Conflicts::Refused),
         rules_api: RulesApi {
             others: root.switch("rules_with_active_alerts", RulesOfOthers::Dropped, RulesOfOthers::KeptWithOwnAlerts),
             at_source: root.switch("enable_label_matchers_for_rules_api", AtSource::AsAsked, AtSource::Narrowed),
@@ -63,7 +64,6 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
 
 /// Settings that are known and checked, but that nothing obeys yet: only their defaults are taken.
 fn later(root: &mut Section<'_, '_>) {
-    root.flag_later("error_on_replace", false);
     root.flag_later("explain", false);
 }
 
