@@ -114,10 +114,6 @@ fn settings_that_nothing_obeys_yet_are_refused_unless_at_their_default() {
         (rule(r#""query_param":"tenant""#), "labels[0].query_param: not supported yet; leave it out"),
         (rule(r#""path_param":"tenant""#), "labels[0].path_param: not supported yet; leave it out"),
         (rule(r#""peer_certificate":"uri_san""#), "labels[0].peer_certificate: not supported yet; leave it out"),
-        (
-            with_rule(r#""error_on_replace":true"#),
-            "error_on_replace: not supported yet; leave it out or set it to `false`",
-        ),
         (with_rule(r#""explain":true"#), "explain: not supported yet; leave it out or set it to `false`"),
         (with_rule(r#""path_prefix":"/t/{tenant}""#), "path_prefix: a `{name}` is not supported yet; leave it out"),
     ] {
@@ -442,7 +438,7 @@ fn problems_of_the_other_settings_are_named() {
             "labels[1].name: is needed: the label to enforce",
             "labels[1].header: `a b` is no header name: letters, digits and `-` make one",
             "metadata: must be one of `empty`, `deny`, `danger_pass`, not `x`",
-            "zzz: unknown setting; known here: `limits`, `labels`, `error_on_replace`, `explain`, `jwt`, `route_metadata_namespace`, `path_prefix`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`",
+            "zzz: unknown setting; known here: `limits`, `labels`, `explain`, `jwt`, `route_metadata_namespace`, `path_prefix`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`",
         ], Agrees),
     ];
     for (text, expected, schema) in cases {

@@ -13,6 +13,7 @@ mod alertmanager;
 mod attacks;
 mod clients;
 mod config;
+mod conflicts;
 mod docs;
 mod envoy;
 mod equivalence;

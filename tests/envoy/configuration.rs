@@ -138,7 +138,7 @@ fn settings_that_mean_nothing_are_refused_each_by_its_place() {
 fn settings_that_are_not_supported_yet_say_so() {
     let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
     let mut configuration = by_header();
-    let settings = json!({"error_on_replace": true, "explain": true});
+    let settings = json!({"explain": true});
     let settings = settings.as_object().expect("settings");
     for (key, value) in settings {
         configuration[key] = value.clone();
