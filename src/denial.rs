@@ -6,7 +6,7 @@
 use crate::alertmanager::silence::SilenceError;
 use crate::form::FormError;
 use crate::identity::{IdentityCause, IdentityError};
-use crate::promql::{ErrorClass, PromqlError};
+use crate::promql::{Conflict, ErrorClass, PromqlError};
 use crate::remote_read::ReadError;
 use std::fmt;
 
@@ -70,6 +70,8 @@ pub enum Denial {
         /// Why.
         error: PromqlError,
     },
+    /// Alertmanager's `filter` selects nothing that the tenant may read.
+    Filter(Conflict),
     /// A value of the tenant's cannot stand in `tenant_header`.
     TenantHeader {
         /// The header.
@@ -153,7 +155,9 @@ impl Denial {
             Self::Promql { error, .. } => match error.class() {
                 ErrorClass::BadData => (400, BAD_DATA, "promql"),
                 ErrorClass::Limit => (400, OURS, "promql_limit"),
+                ErrorClass::Conflict => (400, OURS, CONFLICT),
             },
+            Self::Filter(_) | Self::RemoteRead(ReadError::Conflict(_)) => (400, OURS, CONFLICT),
             Self::Identity(error) => match error.cause {
                 IdentityCause::NoToken
                 | IdentityCause::NoHeader { .. }
@@ -197,7 +201,10 @@ impl Denial {
     /// Whether the words may hold pieces of what the client asked.
     #[must_use]
     pub fn quotes_the_request(&self) -> bool {
-        matches!(self, Self::Promql { .. } | Self::Silence(_))
+        matches!(
+            self,
+            Self::Promql { .. } | Self::Filter(_) | Self::RemoteRead(ReadError::Conflict(_)) | Self::Silence(_)
+        )
     }
 
     /// The header that goes with the status, beyond `content-type`.
@@ -228,6 +235,7 @@ impl Denial {
             | Self::Missing { .. }
             | Self::TextTooLong { .. }
             | Self::Promql { .. }
+            | Self::Filter(_)
             | Self::RouteChanged
             | Self::Response(_)
             | Self::Busy
@@ -243,6 +251,9 @@ impl Denial {
 }
 
 const BAD_DATA: &str = "bad_data";
+
+/// The reason of what `error_on_replace` refuses, wherever it stood.
+const CONFLICT: &str = "conflict";
 
 /// The `errorType` of everything that Prometheus itself would not say.
 pub const OURS: &str = "prom-label-filter";
@@ -327,6 +338,7 @@ impl fmt::Display for Denial {
                 write!(f, "invalid parameter \"{parameter}\": longer than {limit} bytes (`limits.query_bytes`)")
             }
             Self::Promql { parameter, error } => write!(f, "invalid parameter \"{parameter}\": {error}"),
+            Self::Filter(conflict) => write!(f, "invalid parameter \"filter\": {conflict}"),
             Self::RouteChanged => f.write_str(
                 "the rewritten request took a route that names another tenant: routes must not match on query parameters \
                  or on headers that the filter removes",

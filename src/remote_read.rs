@@ -6,10 +6,11 @@
 //! known field in it is as a serialiser writes it. Must not know whose request it is, nor how it came.
 // Prometheus: prompb/remote.proto, prompb/types.proto; storage/remote/codec.go, DecodeReadRequest
 
-use crate::promql::pattern_of;
+use crate::promql::{Agreement, Asked, Conflict, MatchType, pattern_of};
 use crate::protobuf::{Field, Fields, Malformed, push_bytes, push_head, push_varint};
 use crate::scope::TenantScope;
 use snap::raw::{Decoder, Encoder, decompress_len};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Limits of one remote read.
@@ -24,7 +25,7 @@ pub struct ReadLimits {
 }
 
 /// Why a remote read is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// The body is not one snappy block and nothing else.
     NotSnappy,
@@ -45,6 +46,8 @@ pub enum ReadError {
         /// [`ReadLimits::output_bytes`].
         limit: usize,
     },
+    /// A query cannot hold for anything that the tenant may read.
+    Conflict(Conflict),
 }
 
 impl fmt::Display for ReadError {
@@ -69,11 +72,18 @@ impl fmt::Display for ReadError {
                 "the remote read is larger than {limit} bytes with the tenant's matchers in every query \
                  (`limits.output_bytes`)"
             ),
+            Self::Conflict(conflict) => conflict.fmt(f),
         }
     }
 }
 
 impl std::error::Error for ReadError {}
+
+impl From<Conflict> for ReadError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
 
 impl From<Malformed> for ReadError {
     fn from(_: Malformed) -> Self {
@@ -82,17 +92,22 @@ impl From<Malformed> for ReadError {
 }
 
 /// The body of a remote read with the matchers of `scope` in every query. A request without queries reads nothing, and
-/// passes; an empty body is not even a compressed request.
+/// passes; an empty body is not even a compressed request. Each query must agree with `agreement`, where there is one.
 ///
 /// # Errors
-/// When the body is not one request that every reader understands alike, or is larger than `limits`.
-pub fn narrow(body: &[u8], scope: &TenantScope, limits: &ReadLimits) -> Result<Vec<u8>, ReadError> {
+/// When the body is not one request that every reader understands alike, or is larger than `limits`, or disagrees.
+pub fn narrow(
+    body: &[u8],
+    scope: &TenantScope,
+    agreement: Option<&Agreement>,
+    limits: &ReadLimits,
+) -> Result<Vec<u8>, ReadError> {
     // The block begins with the length of what is in it: the decoder takes that much memory, and no more.
     if decompress_len(body).map_err(|_| ReadError::NotSnappy)? > limits.request_bytes {
         return Err(ReadError::TooLarge { limit: limits.request_bytes });
     }
     let request = Decoder::new().decompress_vec(body).map_err(|_| ReadError::NotSnappy)?;
-    let narrowed = narrow_request(&request, &matchers(scope), limits)?;
+    let narrowed = narrow_request(&request, &matchers(scope), agreement, limits)?;
     let too_large = |_| ReadError::OutputTooLarge { limit: limits.output_bytes };
     Encoder::new().compress_vec(&narrowed).map_err(too_large)
 }
@@ -125,7 +140,12 @@ fn matchers(scope: &TenantScope) -> Vec<u8> {
 }
 
 /// `ReadRequest`, written again with `matchers` at the end of each query.
-fn narrow_request(request: &[u8], matchers: &[u8], limits: &ReadLimits) -> Result<Vec<u8>, ReadError> {
+fn narrow_request(
+    request: &[u8],
+    matchers: &[u8],
+    agreement: Option<&Agreement>,
+    limits: &ReadLimits,
+) -> Result<Vec<u8>, ReadError> {
     let mut out = Vec::with_capacity(request.len().min(limits.output_bytes));
     let mut queries = 0_usize;
     let mut fields = Fields(request);
@@ -138,7 +158,7 @@ fn narrow_request(request: &[u8], matchers: &[u8], limits: &ReadLimits) -> Resul
                 if queries > limits.queries {
                     return Err(ReadError::TooManyQueries { limit: limits.queries });
                 }
-                check_query(query)?;
+                check_query(query, agreement)?;
                 push_head(&mut out, QUERIES, query.len().saturating_add(matchers.len()));
                 push(&mut out, query, limits)?;
                 push(&mut out, matchers, limits)?;
@@ -179,39 +199,61 @@ fn check_enum(value: u64) -> Result<(), Malformed> {
     i32::try_from(value.cast_signed()).map(drop).map_err(|_| Malformed)
 }
 
-fn check_query(query: &[u8]) -> Result<(), Malformed> {
+fn check_query(query: &[u8], agreement: Option<&Agreement>) -> Result<(), ReadError> {
+    let mut asked = Vec::new();
     let mut once = Once::default();
     let mut fields = Fields(query);
     while let Some((number, field)) = fields.next()? {
         match (number, field) {
             (1 | 2, Field::Varint(_)) => once.check(number)?,
-            (MATCHERS, Field::Bytes(matcher)) => check_matcher(matcher)?,
+            (MATCHERS, Field::Bytes(matcher)) => {
+                let matcher = read_matcher(matcher)?;
+                if agreement.is_some() {
+                    asked.push(matcher);
+                }
+            }
             (4, Field::Bytes(hints)) => {
                 once.check(number)?;
                 check_hints(hints)?;
             }
-            (1..=4, _) => return Err(Malformed),
+            (1..=4, _) => return Err(ReadError::Malformed),
             _ => {}
         }
+    }
+    if let Some(agreement) = agreement {
+        agreement.check(&asked)?;
     }
     Ok(())
 }
 
-fn check_matcher(matcher: &[u8]) -> Result<(), Malformed> {
+/// A matcher; a serialiser leaves out what is 0 or empty.
+fn read_matcher(matcher: &[u8]) -> Result<Asked<'_>, Malformed> {
+    let mut read = Asked { name: Cow::default(), kind: MatchType::Equal, value: Cow::default() };
     let mut once = Once::default();
     let mut fields = Fields(matcher);
     while let Some((number, field)) = fields.next()? {
         match (number, field) {
-            (TYPE, Field::Varint(0..=3)) => once.check(number)?,
+            (TYPE, Field::Varint(kind)) => {
+                once.check(number)?;
+                read.kind = match kind {
+                    0 => MatchType::Equal,
+                    1 => MatchType::NotEqual,
+                    RE => MatchType::Regex,
+                    3 => MatchType::NotRegex,
+                    _ => return Err(Malformed),
+                };
+            }
             (NAME | VALUE, Field::Bytes(text)) => {
                 once.check(number)?;
                 check_text(text)?;
+                let part = if number == NAME { &mut read.name } else { &mut read.value };
+                *part = Cow::Borrowed(text);
             }
             (1..=3, _) => return Err(Malformed),
             _ => {}
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 fn check_hints(hints: &[u8]) -> Result<(), Malformed> {

@@ -14,6 +14,7 @@ mod attacks;
 mod clients;
 mod companion;
 mod config;
+mod conflicts;
 mod docs;
 mod envoy;
 mod equivalence;

@@ -55,7 +55,7 @@ fn unblock(block: &[u8]) -> Vec<u8> {
 
 /// What becomes of a message that is narrowed to `tenant="v"`.
 fn narrowed(message: &[u8]) -> Result<Vec<u8>, ReadError> {
-    narrow(&block(message), &scope(V), &LIMITS).map(|body| unblock(&body))
+    narrow(&block(message), &scope(V), None, &LIMITS).map(|body| unblock(&body))
 }
 
 /// A request that has everything.
@@ -108,7 +108,7 @@ fn every_query_gets_the_matchers_and_nothing_else_changes() {
             for body in
                 [block(&request.bytes()), snap::raw::Encoder::new().compress_vec(&request.bytes()).expect("small")]
             {
-                let body = narrow(&body, &scope(rules), &LIMITS).expect("a good request");
+                let body = narrow(&body, &scope(rules), None, &LIMITS).expect("a good request");
                 assert_eq!(ReadRequest::read(&unblock(&body)), Some(with(request.clone(), expected)), "{rules:?}");
             }
         }
@@ -122,7 +122,7 @@ const LONG: &str = concat!(
 
 #[test]
 fn the_matchers_are_written_as_prometheus_writes_them() {
-    let of = |rules| narrow(&block(&[0x0a, 0]), &scope(rules), &LIMITS).map(|body| unblock(&body));
+    let of = |rules| narrow(&block(&[0x0a, 0]), &scope(rules), None, &LIMITS).map(|body| unblock(&body));
     assert_eq!(of(V), Ok(b"\x0a\x0f\x1a\x0d\x08\x02\x12\x06tenant\x1a\x01v".to_vec()));
     assert_eq!(of(&[("t", &["b", "a."])]), Ok(b"\x0a\x0e\x1a\x0c\x08\x02\x12\x01t\x1a\x05a\\.|b".to_vec()));
 }
@@ -153,14 +153,14 @@ fn what_is_not_known_stays_byte_for_byte_wherever_it_stands() {
     let expected = request([&with_matcher(&query), &with_matcher(b""), &with_matcher(&unknown)]);
     let message = request([&query, b"", &unknown]);
     assert_eq!(narrowed(&message), Ok(expected));
-    let lifted = narrow(&block(&message), &scope(&[("tenant", &[])]), &LIMITS).expect("a good request");
+    let lifted = narrow(&block(&message), &scope(&[("tenant", &[])]), None, &LIMITS).expect("a good request");
     assert_eq!(unblock(&lifted), message);
 }
 
 #[test]
 fn a_request_that_was_narrowed_can_be_narrowed_again() {
     let once = narrowed(&whole().bytes()).expect("a good request");
-    let twice = narrow(&block(&once), &scope(&[("tenant", &["a", "b"])]), &LIMITS).expect("a good request");
+    let twice = narrow(&block(&once), &scope(&[("tenant", &["a", "b"])]), None, &LIMITS).expect("a good request");
     let expected = with(whole(), &[(RE, "tenant", "v"), (RE, "tenant", "a|b")]);
     assert_eq!(ReadRequest::read(&unblock(&twice)), Some(expected));
 }
@@ -324,14 +324,14 @@ fn a_body_that_is_not_one_snappy_block_is_refused() {
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec()),
         ("JSON", b"{}".to_vec()),
     ] {
-        assert_eq!(narrow(&body, &scope(V), &LIMITS), Err(ReadError::NotSnappy), "{what}");
+        assert_eq!(narrow(&body, &scope(V), None, &LIMITS), Err(ReadError::NotSnappy), "{what}");
     }
-    assert_eq!(narrow(&good, &scope(V), &LIMITS).map(drop), Ok(()));
+    assert_eq!(narrow(&good, &scope(V), None, &LIMITS).map(drop), Ok(()));
 }
 
 #[test]
 fn a_request_that_reads_nothing_passes() {
-    assert_eq!(narrow(&[0], &scope(V), &LIMITS), Ok(vec![0]));
+    assert_eq!(narrow(&[0], &scope(V), None, &LIMITS), Ok(vec![0]));
     assert_eq!(narrowed(&[0x10, 1]), Ok(vec![0x10, 1]));
 }
 
@@ -341,7 +341,7 @@ fn each_limit_holds_at_its_edge() {
     let message = [0x0a, 0].repeat(10);
     let written = (2 + matcher_of_v().len()) * 10;
     let exact = ReadLimits { request_bytes: 20, queries: 10, output_bytes: written };
-    let narrowed = |body: &[u8], limits| narrow(body, &scope(V), &limits).map(|body| unblock(&body).len());
+    let narrowed = |body: &[u8], limits| narrow(body, &scope(V), None, &limits).map(|body| unblock(&body).len());
     let body = block(&message);
     assert_eq!(narrowed(&body, exact), Ok(written));
     for (limits, error, key) in [
@@ -354,8 +354,8 @@ fn each_limit_holds_at_its_edge() {
         ),
         (ReadLimits { output_bytes: 0, ..exact }, ReadError::OutputTooLarge { limit: 0 }, "0 bytes"),
     ] {
-        assert_eq!(narrowed(&body, limits), Err(error));
         assert!(error.to_string().contains(key) && error.to_string().contains("`limits."), "{error}");
+        assert_eq!(narrowed(&body, limits), Err(error));
     }
     // What is announced counts, whatever comes.
     let announced = [0xff, 0xff, 0xff, 0xff, 0x0f];
@@ -458,9 +458,9 @@ fn prometheus_answers_with_the_tenants_series_and_all_of_them() {
             };
             let expected: BTreeSet<Found> = all.iter().filter(may).cloned().collect();
             assert_eq!(expected.is_empty(), rules[0].1 == ["nobody"], "{rules:?}");
-            let found = ask(&prometheus, narrow(&body, &scope(rules), &LIMITS).expect("a good request"));
+            let found = ask(&prometheus, narrow(&body, &scope(rules), None, &LIMITS).expect("a good request"));
             assert!(found == expected, "{rules:?}: {} series instead of {}", found.len(), expected.len());
         }
-        assert!(ask(&prometheus, narrow(&[0], &scope(V), &LIMITS).expect("a good request")).is_empty());
+        assert!(ask(&prometheus, narrow(&[0], &scope(V), None, &LIMITS).expect("a good request")).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Values for which patterns may be mistaken. At most 52, because the sum of what is selected must be exact.
 #[rustfmt::skip]
-const VALUES: [&str; 52] = [
+pub(crate) const VALUES: [&str; 52] = [
     "a", "b", "aa", "ab", "ba", "bb", "aaa", "aab", "aba", "abb", "baa", "bab", "bba", "bbb", "aaaa", "abab", "1", "a1",
     "1a", "-", "a-b", "a-1", "_", " ", "a b", "A", "B", "aB", "K", "\u{212a}", "k", "s", "\u{17f}", "é", "aé", "😀",
     "\u{fffd}", "\u{a0}", ".", "a.b", "a|b", "{", "a{2}", "[", "]", "\\", "^", "$", "^a$", "&&", "\u{b}", "\t",
@@ -17,7 +17,7 @@ const VALUES: [&str; 52] = [
 
 /// What a pattern may hold: what both readers understand alike, and what they may not.
 #[rustfmt::skip]
-const PARTS: [&str; 96] = [
+pub(crate) const PARTS: [&str; 96] = [
     "a", "b", "ab", "é", "1", "-", ".", "|", "(", "(?:", ")", "*", "+", "?", "{2}", "{0}", "{0,1}", "{1,3}", "{2,}",
     "[ab]", "[^a]", "[a-c]", "[-a]", "[a-]", "[^-a]", r"[\d_]", r"[\w]", r"[^\w]", r"[\D\d]", r"[^\D\d]", r"\d", r"\D",
     r"\w", r"\W", r"\.", r"\|", r"\-", r"\_", r"\&", r"\[", r"\]", r"\{", r"\\", r"\^", r"\$", "^", "$", ".*", ".+",
@@ -33,7 +33,7 @@ fn pattern(text: &str) -> Option<Pattern> {
 }
 
 /// A pattern of the syntax that is taken, `depth` groups deep at most.
-fn grown(random: &mut Rng, depth: usize) -> String {
+pub(crate) fn grown(random: &mut Rng, depth: usize) -> String {
     #[rustfmt::skip]
     const ITEMS: [&str; 19] = [
         "a", "b", "a", "b", "1", "-", "é", ".", "[ab]", "[^a]", "[a-c]", r"[\d-]", r"\w", r"\W", r"\d", r"\D", r"\.", r"\$", "K",

@@ -1,12 +1,13 @@
 //! The tenant's matchers as Alertmanager reads them.
 //!
-//! Owns what a rule is to Alertmanager, one matcher, and how `filter=` writes it. Must not know silences.
+//! Owns what a rule is to Alertmanager, one matcher, how `filter=` writes it, and what a request's own says. Must not know
+//! silences.
 //!
 //! Alertmanager reads a `filter` by two grammars and prefers the older one where they differ: it knows no quoted name, and
 //! of escapes `\"`, `\\` and `\n` only. What is written here uses no others, so both read the same.
 // Alertmanager: matcher/compat/parse.go, FallbackMatcherParser; matcher/parse; pkg/labels/parse.go
 
-use crate::promql::alternatives;
+use crate::promql::{Asked, MatchType, alternatives};
 use crate::scope::{LabelName, Scope, TenantScope};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -58,6 +59,49 @@ pub(crate) fn of(scope: &TenantScope) -> Vec<TenantMatcher<'_>> {
 #[must_use]
 pub fn filters(scope: &TenantScope) -> Vec<String> {
     of(scope).iter().map(ToString::to_string).collect()
+}
+
+/// A `filter` of the request's own, where no grammar reads it differently; `None` where one may. They differ in escapes, in
+/// what may stand outside quotes, and in white space that is not a blank.
+pub(crate) fn asked(filter: &[u8]) -> Option<Asked<'_>> {
+    let text = str::from_utf8(filter).ok().filter(|text| !text.contains(char::is_control))?.trim_matches(' ');
+    let (name, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').filter(|(name, _)| !name.contains('\\'))?,
+        None => {
+            text.split_at_checked(text.find(|c: char| !matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | ':'))?)?
+        }
+    };
+    if name.is_empty() || (!text.starts_with('"') && name.starts_with(|c: char| c.is_ascii_digit())) {
+        return None;
+    }
+    let rest = rest.trim_start_matches(' ');
+    let kinds = [MatchType::Regex, MatchType::NotEqual, MatchType::NotRegex, MatchType::Equal];
+    let (kind, rest) = kinds.iter().find_map(|kind| Some((*kind, rest.strip_prefix(kind.as_str())?)))?;
+    let rest = rest.trim_start_matches(' ');
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => Cow::Owned(unquoted(quoted)?.into_bytes()),
+        None if rest.contains(|c: char| c.is_whitespace() || "{}!=~,\\\"'`".contains(c)) => return None,
+        None => Cow::Borrowed(rest.as_bytes()),
+    };
+    Some(Asked { name: Cow::Borrowed(name.as_bytes()), kind, value })
+}
+
+/// The value of a string behind its opening quote, which ends with the closing one.
+fn unquoted(quoted: &str) -> Option<String> {
+    let mut value = String::with_capacity(quoted.len());
+    let mut letters = quoted.strip_suffix('"')?.chars();
+    while let Some(letter) = letters.next() {
+        value.push(match letter {
+            '"' => return None,
+            '\\' => match letters.next()? {
+                'n' => '\n',
+                same @ ('"' | '\\') => same,
+                _ => return None,
+            },
+            _ => letter,
+        });
+    }
+    Some(value)
 }
 
 impl fmt::Display for TenantMatcher<'_> {
@@ -113,5 +157,65 @@ mod tests {
         ] {
             assert_eq!(filters(&scope(rules)), texts);
         }
+    }
+
+    #[test]
+    fn a_filter_is_read_where_no_grammar_reads_it_differently() {
+        for (filter, read) in [
+            ("a=b", Some(("a", "=", "b"))),
+            (r#"a="b""#, Some(("a", "=", "b"))),
+            (r#" a_:1 != "b c" "#, Some(("a_:1", "!=", "b c"))),
+            ("a=~b.*|c", Some(("a", "=~", "b.*|c"))),
+            (r#"a!~"(b|\\.)\"\n""#, Some(("a", "!~", "(b|\\.)\"\n"))),
+            ("a=", Some(("a", "=", ""))),
+            (r#"a=~"""#, Some(("a", "=~", ""))),
+            (r#""a.b"="c""#, Some(("a.b", "=", "c"))),
+            (r#""a"=c"#, Some(("a", "=", "c"))),
+            ("a=\"{b},'c`\u{a0}é\u{fffd}\"", Some(("a", "=", "{b},'c`\u{a0}é\u{fffd}"))),
+            // Escapes that one grammar knows, and the other takes for text.
+            (r#"a="\t""#, None),
+            (r#"a="\x41""#, None),
+            (r#"a="\d""#, None),
+            (r#""a\x41"="b""#, None),
+            (r"a=b\c", None),
+            // Quotes that do not end, or not there.
+            (r#"a="b"#, None),
+            (r#"a="b\""#, None),
+            (r#"a="b"c""#, None),
+            (r#"a=b""#, None),
+            (r#""a=b"#, None),
+            ("a='b'", None),
+            // White space that only one of them takes for it.
+            ("a=\u{a0}b", None),
+            ("\u{a0}a=b", None),
+            ("a=b\u{2003}", None),
+            ("a=b c", None),
+            ("a\t=b", None),
+            ("a=\"b\n\"", None),
+            // Lists, braces and what is no matcher.
+            (r#"a="b","#, None),
+            (r#"a="b",c="d""#, None),
+            (r#"{a="b"}"#, None),
+            ("a=b}", None),
+            ("a==b", None),
+            ("a=~=b", None),
+            ("a= ~b", None),
+            ("a", None),
+            ("a!b", None),
+            ("=b", None),
+            (r#"""="b""#, None),
+            ("1a=b", None),
+            ("é=b", None),
+            ("a.b=c", None),
+            ("a b=c", None),
+            ("", None),
+        ] {
+            let asked = asked(filter.as_bytes());
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+            let found = asked.map(|asked| (text(&asked.name), asked.kind.as_str(), text(&asked.value)));
+            let wanted = read.map(|(name, kind, value)| (name.to_owned(), kind, value.to_owned()));
+            assert_eq!(found, wanted, "{filter:?}");
+        }
+        assert!(asked(b"a=\xff").is_none());
     }
 }

@@ -19,6 +19,8 @@ pub struct Policy {
     pub route_metadata_namespace: String,
     /// What stands in front of `/api/v1` and `/federate`.
     pub path_prefix: PathPrefix,
+    /// What becomes of a matcher that selects nothing of the tenant's (`error_on_replace`).
+    pub conflicts: Conflicts,
     /// How `/api/v1/rules` is narrowed.
     pub rules_api: RulesApi,
     /// What `/api/v1/metadata` answers.
@@ -221,6 +223,16 @@ impl Default for JwtMetadata {
     fn default() -> Self {
         Self { namespace: "envoy.filters.http.jwt_authn".to_owned(), payload_key: "payload".to_owned() }
     }
+}
+
+/// What becomes of a request whose own matcher on an enforced label cannot hold for anything that its tenant may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conflicts {
+    /// It goes on, and selects nothing.
+    #[default]
+    SelectNothing,
+    /// It is refused (`error_on_replace`).
+    Refused,
 }
 
 /// What `/api/v1/metadata` answers: the upstream cannot narrow it to a tenant.

@@ -212,13 +212,6 @@ impl<'v> Section<'v, '_> {
         Some(items.iter().enumerate().map(one).collect())
     }
 
-    /// A flag of which only the default is supported so far.
-    pub(super) fn flag_later(&mut self, key: &'static str, default: bool) {
-        if self.flag(key, default) != default {
-            self.problem_at(key, format!("not supported yet; leave it out or set it to `{default}`"));
-        }
-    }
-
     fn list<T>(&mut self, path: &str, value: &Value, least: AtLeast, check: Check<T>) -> Option<Vec<T>> {
         let Value::List(items) = value else {
             let hint = if value.as_str().is_some() { "; put it in brackets" } else { "" };

@@ -5,8 +5,8 @@
 use super::error::quoted;
 use super::names;
 use super::policy::{
-    Alertmanager, AtSource, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy, RemoteRead, ResponseHeaders,
-    RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
+    Alertmanager, AtSource, Conflicts, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy, RemoteRead,
+    ResponseHeaders, RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
 };
 use super::raw::{Most, Section};
 use super::rules::rules;
@@ -17,13 +17,13 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
     let limits = root.section("limits", limits);
     let path_prefix = root.text("path_prefix", names::path_prefix).unwrap_or_default();
     let rules = rules(root, limits.values, &path_prefix);
-    later(root);
     let policy = Policy {
         rules,
         jwt: root.section("jwt", jwt),
         route_metadata_namespace: root
             .text("route_metadata_namespace", names::not_empty)
             .unwrap_or_else(|| "prom-label-filter".to_owned()),
+        conflicts: root.switch("error_on_replace", Conflicts::SelectNothing, Conflicts::Refused),
         rules_api: RulesApi {
             others: root.switch("rules_with_active_alerts", RulesOfOthers::Dropped, RulesOfOthers::KeptWithOwnAlerts),
             at_source: root.switch("enable_label_matchers_for_rules_api", AtSource::AsAsked, AtSource::Narrowed),
@@ -79,11 +79,6 @@ fn check(root: &mut Section<'_, '_>, policy: &Policy) {
             format!("names {}, which no label takes; give a label `path_param: {name}`", quoted(name)),
         );
     }
-}
-
-/// Settings that are known and checked, but that nothing obeys yet: only their defaults are taken.
-fn later(root: &mut Section<'_, '_>) {
-    root.flag_later("error_on_replace", false);
 }
 
 fn alertmanager(alertmanager: &mut Section<'_, '_>, prefix: &PathPrefix) -> Option<Alertmanager> {

@@ -3,6 +3,7 @@
 //! Owns the wording, which follows Prometheus's so that a client reads what it is used to. Must not know how the text
 //! was read, nor what a tenant may see: a message quotes the request's own text and nothing else.
 
+use super::conflict::Conflict;
 use std::fmt;
 
 /// How a refusal is reported to the client.
@@ -12,6 +13,8 @@ pub enum ErrorClass {
     BadData,
     /// The text is larger than this filter takes, whatever Prometheus would say.
     Limit,
+    /// The text is good, but selects nothing that the tenant may read, and the operator wants that to be told.
+    Conflict,
 }
 
 /// Why an expression or a selector is refused.
@@ -33,6 +36,8 @@ pub enum PromqlError {
         /// Its number.
         allowed: usize,
     },
+    /// A selector cannot hold for anything that the tenant may read.
+    Conflict(Conflict),
 }
 
 impl PromqlError {
@@ -42,6 +47,7 @@ impl PromqlError {
         match self {
             Self::Parse { .. } | Self::EmptyMatch => ErrorClass::BadData,
             Self::TooLarge { .. } => ErrorClass::Limit,
+            Self::Conflict(_) => ErrorClass::Conflict,
         }
     }
 }
@@ -57,6 +63,7 @@ impl fmt::Display for PromqlError {
             Self::TooLarge { limit, allowed } => {
                 write!(f, "{} exceeds `limits.{}` of {allowed}", limit.what(), limit.key())
             }
+            Self::Conflict(conflict) => conflict.fmt(f),
         }
     }
 }
@@ -253,6 +260,8 @@ enum Reason {
     EmptyMatch,
     /// Something is too large.
     TooLarge(LimitKey, usize),
+    /// A selector holds for nothing that may be read.
+    Conflict(Conflict),
 }
 
 impl Refusal {
@@ -280,12 +289,19 @@ impl Refusal {
         Self(Box::new(Reason::TooLarge(limit, allowed)))
     }
 
+    /// A selector holds for nothing that may be read.
+    #[cold]
+    pub(super) fn conflict(conflict: Conflict) -> Self {
+        Self(Box::new(Reason::Conflict(conflict)))
+    }
+
     /// The error for the client, with the place in `text`.
     pub(super) fn into_error(self, text: &[u8]) -> PromqlError {
         match *self.0 {
             Reason::At(offset, problem) => PromqlError::Parse { position: Position::of(text, offset), problem },
             Reason::EmptyMatch => PromqlError::EmptyMatch,
             Reason::TooLarge(limit, allowed) => PromqlError::TooLarge { limit, allowed },
+            Reason::Conflict(conflict) => PromqlError::Conflict(conflict),
         }
     }
 }

@@ -5,17 +5,20 @@
 
 use std::borrow::Cow;
 
+use super::conflict::Agreement;
 use super::token::Escapes;
 use crate::scope::{LabelName, LabelValues, Scope, TenantScope};
 
 /// A tenant's scope as the text of matchers, made once and put at every selector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Matchers {
     /// `tenant="v"`, or `tenant=~"v|w"` for several values, or `tenant=~` and the operator's own pattern; matchers of
     /// several labels stand in the order of the configuration.
     plain: String,
     /// The same as regular expressions throughout: the form that `absent()` does not echo.
     unechoed: String,
+    /// What the request's own matchers must agree with, where they must.
+    agreement: Option<Agreement>,
 }
 
 impl Matchers {
@@ -26,25 +29,36 @@ impl Matchers {
         for (name, scope) in scope.restrictions() {
             let Some(pattern) = pattern_of(scope) else { continue };
             match scope.only() {
-                Some(value) => push_matcher(&mut plain, name, "=", value.as_str()),
-                None => push_matcher(&mut plain, name, "=~", &pattern),
+                Some(value) => push_matcher(&mut plain, name, "=", value.as_str().as_bytes()),
+                None => push_matcher(&mut plain, name, "=~", pattern.as_bytes()),
             }
-            push_matcher(&mut unechoed, name, "=~", &pattern);
+            push_matcher(&mut unechoed, name, "=~", pattern.as_bytes());
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { plain: text(plain), unechoed: text(unechoed) }
+        Self { plain: text(plain), unechoed: text(unechoed), agreement: None }
     }
 
     /// No matchers: what is asked goes on as it is, checked and written anew.
     #[must_use]
     pub fn none() -> Self {
-        Self { plain: String::new(), unechoed: String::new() }
+        Self { plain: String::new(), unechoed: String::new(), agreement: None }
+    }
+
+    /// The same, where the request's own matchers must agree with `agreement`.
+    #[must_use]
+    pub fn agreeing(self, agreement: Option<Agreement>) -> Self {
+        Self { agreement, ..self }
     }
 
     /// Whether there is nothing to put in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty()
+    }
+
+    /// What the request's own matchers must agree with.
+    pub(crate) fn agreement(&self) -> Option<&Agreement> {
+        self.agreement.as_ref()
     }
 
     /// What stands last in the braces of a selector.
@@ -79,7 +93,8 @@ pub(crate) fn alternatives(values: &LabelValues) -> String {
     pattern
 }
 
-fn push_matcher(out: &mut Vec<u8>, name: &LabelName, operator: &str, text: &str) {
+/// Writes a matcher, behind a comma when another stands there.
+pub(super) fn push_matcher(out: &mut Vec<u8>, name: &LabelName, operator: &str, text: &[u8]) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -89,7 +104,7 @@ fn push_matcher(out: &mut Vec<u8>, name: &LabelName, operator: &str, text: &str)
         push_quoted(out, name.as_str().as_bytes());
     }
     out.extend_from_slice(operator.as_bytes());
-    push_quoted(out, text.as_bytes());
+    push_quoted(out, text);
 }
 
 /// Writes a pattern that matches `text` and nothing else.

@@ -2,12 +2,14 @@
 //!
 //! Owns what a query may say and what it becomes. Must not know whose request it is, nor which endpoint it goes to.
 //! The parts, in the order of a byte's way: `lexer` finds tokens, `grammar` checks what follows what (`selector`,
-//! `modifier` and `clause` are its chapters), `matcher` writes strings and the tenant's matchers, `error` words the refusals.
+//! `modifier` and `clause` are its chapters), `matcher` writes strings and the tenant's matchers,
+//! `conflict` decides whether a request's can hold beside them, `error` words the refusals.
 //!
 //! Every byte of the output has been written by this code from a token that it has understood: what it does not know it
 //! refuses. Types are left to the upstream, which names them better.
 
 mod clause;
+mod conflict;
 mod error;
 mod functions;
 mod grammar;
@@ -21,9 +23,11 @@ mod token;
 
 use std::collections::BTreeSet;
 
+pub use conflict::{Agreement, Conflict};
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
 pub use matcher::Matchers;
 
+pub(crate) use conflict::{Asked, MatchType};
 pub(crate) use matcher::{alternatives, pattern_of};
 pub(crate) use pattern::matches_empty;
 

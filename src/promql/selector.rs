@@ -4,11 +4,13 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a token that is not named where it stands is refused there")]
 
+use super::conflict::{Asked, MatchType};
 use super::error::{Problem, Refusal, shown};
 use super::grammar::{Operand, Rewriter, Setting, Shape, Spot};
 use super::matcher::{push_literal, string_value};
 use super::pattern::matches_empty;
 use super::token::{Kind, Operator, Token};
+use std::borrow::Cow;
 
 /// Where a selector stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +27,16 @@ pub(super) enum Place {
 
 /// What the matchers that have been read say together.
 #[derive(Debug)]
-struct Read {
+struct Read<'a> {
     /// Whether one of them rejects the empty string.
     rejects_empty: bool,
     /// Whether one of them is for a label other than the metric's name.
     beyond_name: bool,
+    /// All of them, where they must agree with the tenant's.
+    asked: Vec<Asked<'a>>,
 }
 
-impl Rewriter<'_> {
+impl<'a> Rewriter<'a> {
     /// A whole `match[]`: one selector and nothing else.
     pub(super) fn only_selector(&mut self, place: Place) -> Result<(), Refusal> {
         let token = self.lexer.token;
@@ -59,7 +63,7 @@ impl Rewriter<'_> {
         }
         self.write(b"{");
         let open = self.out.len();
-        let mut read = Read { rejects_empty: name.is_some(), beyond_name: false };
+        let mut read = Read { rejects_empty: name.is_some(), beyond_name: false, asked: Vec::new() };
         if self.lexer.token.kind == Kind::LeftBrace {
             self.own_matchers(&mut read, name, place)?;
         }
@@ -72,6 +76,9 @@ impl Rewriter<'_> {
                 Place::Match => return Err(Refusal::empty_match()),
                 Place::InfoLabels | Place::AnyMatch => {}
             }
+        }
+        if let Some(agreement) = self.matchers.agreement() {
+            agreement.check(&read.asked).map_err(Refusal::conflict)?;
         }
         let own_end = self.out.len();
         let mut spot = None;
@@ -103,7 +110,7 @@ impl Rewriter<'_> {
     }
 
     /// The request's own matchers, braces included.
-    fn own_matchers(&mut self, read: &mut Read, name: Option<Token>, place: Place) -> Result<(), Refusal> {
+    fn own_matchers(&mut self, read: &mut Read<'a>, name: Option<Token>, place: Place) -> Result<(), Refusal> {
         const CONTEXT: &str = "label matching";
         self.advance()?;
         let mut first = true;
@@ -125,7 +132,7 @@ impl Rewriter<'_> {
         self.advance()
     }
 
-    fn own_matcher(&mut self, read: &mut Read, outside: Option<Token>, place: Place) -> Result<(), Refusal> {
+    fn own_matcher(&mut self, read: &mut Read<'a>, outside: Option<Token>, place: Place) -> Result<(), Refusal> {
         const CONTEXT: &str = "label matching";
         let label = self.lexer.token;
         let text = self.slice(label);
@@ -134,11 +141,11 @@ impl Rewriter<'_> {
             _ => None,
         };
         self.advance()?;
-        let operator: &[u8] = match self.lexer.token.kind {
-            Kind::Equal => b"=",
-            Kind::Operator(Operator::NotEqual) => b"!=",
-            Kind::EqualRegex => b"=~",
-            Kind::NotEqualRegex => b"!~",
+        let kind = match self.lexer.token.kind {
+            Kind::Equal => MatchType::Equal,
+            Kind::Operator(Operator::NotEqual) => MatchType::NotEqual,
+            Kind::EqualRegex => MatchType::Regex,
+            Kind::NotEqualRegex => MatchType::NotRegex,
             _ => {
                 // A string alone is the metric's name.
                 let Some(escapes) = quoted else {
@@ -171,14 +178,18 @@ impl Rewriter<'_> {
         }
         if !read.rejects_empty {
             let value = string_value(value_text, escapes);
-            read.rejects_empty = match operator {
-                b"=" => !value.is_empty(),
-                b"!=" => value.is_empty(),
-                b"=~" => !matches_empty(&value),
-                _ => matches_empty(&value),
+            read.rejects_empty = match kind {
+                MatchType::Equal => !value.is_empty(),
+                MatchType::NotEqual => value.is_empty(),
+                MatchType::Regex => !matches_empty(&value),
+                MatchType::NotRegex => matches_empty(&value),
             };
         }
-        self.write(operator);
+        if self.matchers.agreement().is_some() {
+            let name = quoted.map_or(Cow::Borrowed(text), |escapes| string_value(text, escapes));
+            read.asked.push(Asked { name, kind, value: string_value(value_text, escapes) });
+        }
+        self.write(kind.as_str().as_bytes());
         push_literal(&mut self.out, value_text, escapes);
         self.advance()
     }

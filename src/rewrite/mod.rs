@@ -9,10 +9,11 @@ mod parameters;
 pub use explanation::Explanation;
 
 use crate::alertmanager::silence::{self, SilenceId, SilenceWrite};
-use crate::config::policy::{Policy, Source};
+use crate::config::policy::{Conflicts, Policy, Source};
 use crate::denial::Denial;
 use crate::form;
 use crate::identity::{Identity, IdentityError};
+use crate::promql::Agreement;
 use crate::remote_read::{self, ReadLimits};
 use crate::request::RequestHead;
 use crate::response::ResponsePlan;
@@ -226,7 +227,7 @@ pub(crate) fn remote_read(policy: &Policy, scope: &TenantScope, body: &[u8]) -> 
         queries: policy.limits.text.selectors,
         output_bytes: policy.limits.text.output_bytes,
     };
-    let narrowed = remote_read::narrow(body, scope, &limits)?;
+    let narrowed = remote_read::narrow(body, scope, agreement(policy, scope).as_ref(), &limits)?;
     Ok(Enforced(OutboundBody::RemoteRead(narrowed)))
 }
 
@@ -242,6 +243,14 @@ pub(crate) fn silence(scope: &TenantScope, body: &[u8]) -> Result<(Option<Silenc
 /// The body of a request that has none.
 pub(crate) fn no_body() -> Enforced<OutboundBody> {
     Enforced(OutboundBody::Empty)
+}
+
+/// What the request's own matchers must agree with, where the operator wants it told that they do not.
+fn agreement(policy: &Policy, scope: &TenantScope) -> Option<Agreement> {
+    match policy.conflicts {
+        Conflicts::SelectNothing => None,
+        Conflicts::Refused => Some(Agreement::new(scope)),
+    }
 }
 
 /// What all heads have in common.

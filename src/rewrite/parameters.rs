@@ -3,7 +3,7 @@
 //! Owns what may be written where PromQL is read: what the core has scoped, and nothing else. Must not know where the list
 //! is sent.
 
-use super::{Explanation, MOST_WRITTEN};
+use super::{Explanation, MOST_WRITTEN, agreement};
 use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
 use crate::config::policy::{AtSource, Explain, Policy, RulesApi, RulesOfOthers};
 use crate::denial::Denial;
@@ -61,7 +61,13 @@ pub(super) fn narrowed(
     let mut out = OutboundParameters { explanation, ..OutboundParameters::default() };
     let mut expressions = 0_usize;
     let mut selectors = 0_usize;
-    for parameter in merge(policy, route, url, form)? {
+    let merged = merge(policy, route, url, form)?;
+    if let Some(agreement) = matchers.agreement() {
+        let filters = merged.iter().filter_map(Merged::alert_matcher);
+        let asked: Vec<_> = filters.filter_map(matcher::asked).collect();
+        agreement.check(&asked).map_err(Denial::Filter)?;
+    }
+    for parameter in merged {
         let value = &*parameter.value;
         match parameter.name {
             Name::Known(name, kind) => {
@@ -99,6 +105,7 @@ pub(super) fn narrowed(
                     ParameterKind::RemovedLabels if is_enforced(policy, value) => {}
                     ParameterKind::PureText
                     | ParameterKind::Scalar
+                    | ParameterKind::AlertMatcher
                     | ParameterKind::List
                     | ParameterKind::RemovedLabels => {
                         out.plain(name.as_bytes(), value);
@@ -132,13 +139,14 @@ pub(super) fn narrowed(
 /// What is put into each selector of an endpoint.
 fn matchers(policy: &Policy, route: &Route, scope: &TenantScope) -> Matchers {
     let RulesApi { others, at_source } = policy.rules_api;
-    // A rule of another's that has alerts of the tenant's must come, so that it can be kept.
-    if route.endpoint == Endpoint::Rules
-        && (at_source == AtSource::AsAsked || others == RulesOfOthers::KeptWithOwnAlerts)
-    {
+    let is_rules = route.endpoint == Endpoint::Rules;
+    // A rule of another's that has alerts of the tenant's must come, so that it can be kept: what is asked may hold for it.
+    if is_rules && others == RulesOfOthers::KeptWithOwnAlerts {
         return Matchers::none();
     }
-    Matchers::new(scope)
+    let as_asked = is_rules && at_source == AtSource::AsAsked;
+    let matchers = if as_asked { Matchers::none() } else { Matchers::new(scope) };
+    matchers.agreeing(agreement(policy, scope))
 }
 
 fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
@@ -181,6 +189,13 @@ impl OutboundParameters {
 struct Merged<'a> {
     name: Name<'a>,
     value: Cow<'a, [u8]>,
+}
+
+impl Merged<'_> {
+    /// Its value, where it is a matcher that Alertmanager reads.
+    fn alert_matcher(&self) -> Option<&[u8]> {
+        matches!(self.name, Name::Known(_, ParameterKind::AlertMatcher)).then_some(&*self.value)
+    }
 }
 
 enum Name<'a> {
@@ -226,6 +241,7 @@ fn merge<'a>(policy: &Policy, route: &Route, url: &'a [u8], form: &'a [u8]) -> R
             }
             ParameterKind::Selector
             | ParameterKind::AnySelector
+            | ParameterKind::AlertMatcher
             | ParameterKind::List
             | ParameterKind::RemovedLabels => {}
         }

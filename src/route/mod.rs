@@ -162,6 +162,8 @@ pub enum ParameterKind {
     TargetSelector,
     /// A single value without tenant data. At most one.
     Scalar,
+    /// A matcher as Alertmanager reads it, which narrows further. Any number.
+    AlertMatcher,
     /// Values without tenant data, which narrow further. Any number.
     List,
     /// Names of labels that the upstream removes from its answer: enforced ones are taken out. Any number.

@@ -45,7 +45,7 @@ const SEARCH: &[(&str, ParameterKind)] = &[
 
 /// Of alerts, and of the groups they are in.
 const ALERTS: &[(&str, ParameterKind)] = &[
-    ("filter", ParameterKind::List),
+    ("filter", ParameterKind::AlertMatcher),
     ("receiver", ParameterKind::Scalar),
     ("receiver_matchers", ParameterKind::List),
     ("active", ParameterKind::Scalar),
@@ -258,7 +258,7 @@ pub const ROUTES: &[Route] = &[
         methods: Methods::GetAndPost,
         payload: Payload::Silence,
         parameters: &[
-            ("filter", ParameterKind::List),
+            ("filter", ParameterKind::AlertMatcher),
             ("active", ParameterKind::Scalar),
             ("pending", ParameterKind::Scalar),
             ("expired", ParameterKind::Scalar),

@@ -4,7 +4,7 @@
 //! a matcher is written.
 
 use super::LabelValue;
-use super::syntax::{self, MOST_CHARACTERS, MOST_NESTED};
+use super::syntax::{self, Common, MOST_CHARACTERS, MOST_NESTED};
 use regex_lite::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct Pattern(Arc<Compiled>);
 #[derive(Debug)]
 struct Compiled {
     text: LabelValue,
-    regex: Regex,
+    whole: Whole,
     /// An answer has thousands of series of a few tenants, and to run a long pattern takes as long as to read a series.
     matched: Kept<bool, MOST_VALUES>,
 }
@@ -40,16 +40,11 @@ impl Pattern {
     /// # Errors
     /// Says what is wrong: not of the syntax that means the same upstream, too large, or something that can be empty.
     pub fn new(text: LabelValue) -> Result<Self, InvalidPattern> {
-        if text.as_str().len() > MOST_BYTES {
-            return Err(InvalidPattern::TooLong);
-        }
-        let anchored = format!("^(?s:{})$", syntax::common(text.as_str())?);
-        let compiled = RegexBuilder::new(&anchored).size_limit(MOST_COMPILED).build();
-        let regex = compiled.map_err(|_| InvalidPattern::TooComplex)?;
-        if regex.is_match("") {
+        let whole = Whole::new(text.as_str(), MOST_COMPILED)?;
+        if whole.matches("") {
             return Err(InvalidPattern::MatchesEmpty);
         }
-        Ok(Self(Arc::new(Compiled { text, regex, matched: Kept::default() })))
+        Ok(Self(Arc::new(Compiled { text, whole, matched: Kept::default() })))
     }
 
     /// The operator's text.
@@ -61,8 +56,13 @@ impl Pattern {
     /// Whether it matches the whole of `value`.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        let run = || self.0.regex.is_match(value);
+        let run = || self.0.whole.matches(value);
         if value.len() > LONGEST_VALUE { run() } else { self.0.matched.get(value, run) }
+    }
+
+    /// The steps of running it on `value`, at most.
+    pub(crate) fn steps(&self, value: &str) -> usize {
+        self.0.whole.steps(value)
     }
 }
 
@@ -73,6 +73,39 @@ impl PartialEq for Pattern {
 }
 
 impl Eq for Pattern {}
+
+/// A pattern that means the same upstream and here, for the whole of a label's value.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    regex: Regex,
+    /// Characters with counts written out.
+    characters: usize,
+}
+
+impl Whole {
+    /// Compiles `text` into `most` bytes.
+    ///
+    /// # Errors
+    /// Says what is wrong: not of the syntax that means the same upstream, or too large.
+    pub(crate) fn new(text: &str, most: usize) -> Result<Self, InvalidPattern> {
+        if text.len() > MOST_BYTES {
+            return Err(InvalidPattern::TooLong);
+        }
+        let Common { pattern, characters } = syntax::common(text)?;
+        let compiled = RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(most).build();
+        Ok(Self { regex: compiled.map_err(|_| InvalidPattern::TooComplex)?, characters })
+    }
+
+    /// Whether it matches the whole of `value`.
+    pub(crate) fn matches(&self, value: &str) -> bool {
+        self.regex.is_match(value)
+    }
+
+    /// The steps of running it on `value`, at most: each of its characters may be looked for at each of the value's.
+    pub(crate) fn steps(&self, value: &str) -> usize {
+        self.characters.saturating_add(1).saturating_mul(value.len().saturating_add(1))
+    }
+}
 
 /// Why a text cannot be a tenant's pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +233,7 @@ mod tests {
             r"([^\d-]{0,25}){0,20}",
             r"((((((((((\W|a?)+|b?)+|c?)+|d?)+|e?)+|f?)+|g?)+|h?)+|i?)+|j?){0,30}",
         ] {
-            let whole = format!("^(?s:{})$", syntax::common(text).expect("in the syntax"));
+            let whole = format!("^(?s:{})$", syntax::common(text).expect("in the syntax").pattern);
             assert!(RegexBuilder::new(&whole).size_limit(MOST_COMPILED).build().is_ok(), "{text}");
         }
         assert!(pattern(&long).is_ok());

@@ -28,11 +28,20 @@ const RANGE: &str = "a range in brackets goes from one character up to another";
 const ESCAPE: &str =
     "the escapes are `\\d`, `\\D`, `\\w`, `\\W`, and punctuation such as `\\.`, but for `\\<` and `\\>`";
 
+/// A pattern that both read alike.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Common {
+    /// The pattern without captures.
+    pub(super) pattern: String,
+    /// Characters in it, its counts written out: what it costs to run.
+    pub(super) characters: usize,
+}
+
 /// Writes `pattern` again without captures, of which `regex-lite` would keep account in memory that grows as their square.
 ///
 /// # Errors
 /// Where it is not on the list, or larger than `regex-lite` may take.
-pub(super) fn common(pattern: &str) -> Result<String, InvalidPattern> {
+pub(super) fn common(pattern: &str) -> Result<Common, InvalidPattern> {
     let out = String::with_capacity(pattern.len());
     Reader { rest: pattern.chars(), read: 0, out, group: Group::default(), around: Vec::new() }.pattern()
 }
@@ -80,7 +89,7 @@ struct Reader<'p> {
 }
 
 impl Reader<'_> {
-    fn pattern(mut self) -> Result<String, InvalidPattern> {
+    fn pattern(mut self) -> Result<Common, InvalidPattern> {
         while let Some(c) = self.next() {
             match c {
                 '|' => self.group.end_alternative(),
@@ -113,7 +122,11 @@ impl Reader<'_> {
         if !self.around.is_empty() {
             return Err(self.wrong(UNCLOSED));
         }
-        if self.group.all() > MOST_CHARACTERS { Err(InvalidPattern::TooComplex) } else { Ok(self.out) }
+        let characters = self.group.all();
+        if characters > MOST_CHARACTERS {
+            return Err(InvalidPattern::TooComplex);
+        }
+        Ok(Common { pattern: self.out, characters })
     }
 
     fn next(&mut self) -> Option<char> {
@@ -254,7 +267,7 @@ mod tests {
             (r"[!-\/\.-9]", r"[!-\/\.-9]"),
             ("é 😀\u{fffd}<>&&~~--#", "é 😀\u{fffd}<>&&~~--#"),
         ] {
-            assert_eq!(common(pattern).as_deref(), Ok(written), "{pattern}");
+            assert_eq!(common(pattern).map(|read| read.pattern).as_deref(), Ok(written), "{pattern}");
         }
     }
 

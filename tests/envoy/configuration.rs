@@ -133,16 +133,3 @@ fn settings_that_mean_nothing_are_refused_each_by_its_place() {
         rejection(&mut lab, &Listener::text(UPDATED, text));
     }
 }
-
-#[test]
-fn settings_that_are_not_supported_yet_say_so() {
-    let mut lab = Updated::start(&Listener::new(UPDATED, by_header()), &[]);
-    let mut configuration = by_header();
-    let settings = json!({"error_on_replace": true});
-    let settings = settings.as_object().expect("settings");
-    for (key, value) in settings {
-        configuration[key] = value.clone();
-    }
-    let log = rejection(&mut lab, &Listener::new(UPDATED, configuration));
-    assert_names_all(&log, &settings.keys().map(String::as_str).collect::<Vec<_>>());
-}

@@ -3,6 +3,7 @@
 mod bodies;
 mod certificates;
 mod configuration;
+mod conflicts;
 mod endpoints;
 mod explain;
 mod identity;

@@ -139,9 +139,11 @@ impl Seen<'_> {
             | ParameterKind::Selector
             | ParameterKind::AnySelector
             | ParameterKind::TargetSelector => true,
-            ParameterKind::PureText | ParameterKind::Scalar | ParameterKind::List | ParameterKind::RemovedLabels => {
-                false
-            }
+            ParameterKind::PureText
+            | ParameterKind::Scalar
+            | ParameterKind::List
+            | ParameterKind::AlertMatcher
+            | ParameterKind::RemovedLabels => false,
         }
     }
 }

@@ -29,14 +29,14 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let announced = decompress_len(bytes).unwrap_or_default();
-    let narrowed = in_time(bytes.len() + announced.min(WIDE.request_bytes), || narrow(bytes, &tenant.scope, &WIDE));
+    let narrowed = in_time(bytes.len() + announced.min(WIDE.request_bytes), || narrow(bytes, &tenant.scope, None, &WIDE));
     if announced > WIDE.request_bytes {
         assert_eq!(narrowed, Err(ReadError::TooLarge { limit: WIDE.request_bytes }));
         return;
     }
     match Decoder::new().decompress_vec(bytes) {
         // However it was compressed, the message counts.
-        Ok(message) => assert_eq!(narrowed, narrow(&block(&message), &tenant.scope, &WIDE)),
+        Ok(message) => assert_eq!(narrowed, narrow(&block(&message), &tenant.scope, None, &WIDE)),
         Err(_) => assert_eq!(narrowed, Err(ReadError::NotSnappy)),
     }
 });
@@ -51,7 +51,7 @@ fn unblock(block: &[u8]) -> Vec<u8> {
 
 fn check(message: &[u8], tenant: &Tenant) {
     let body = block(message);
-    let wide = in_time(message.len(), || narrow(&body, &tenant.scope, &WIDE));
+    let wide = in_time(message.len(), || narrow(&body, &tenant.scope, None, &WIDE));
     let read = ReadRequest::read(message);
     let theirs = Theirs::decode(message);
     match &wide {
@@ -69,14 +69,14 @@ fn check(message: &[u8], tenant: &Tenant) {
                     .flat_map(|query| &query.matchers)
                     .all(|matcher| (0..=3).contains(&matcher.kind))
             {
-                let plain = narrow(&block(&theirs.encode_to_vec()), &tenant.scope, &WIDE).expect("well-formed");
+                let plain = narrow(&block(&theirs.encode_to_vec()), &tenant.scope, None, &WIDE).expect("well-formed");
                 let expected = with_matchers(theirs.request(), tenant);
                 assert_eq!(ReadRequest::read(&unblock(&plain)), Some(expected));
             }
         }
         Err(other) => panic!("{other}"),
     }
-    match narrow(&body, &tenant.scope, &NARROW) {
+    match narrow(&body, &tenant.scope, None, &NARROW) {
         Ok(narrowed) => {
             assert!(unblock(&narrowed).len() <= NARROW.output_bytes);
             assert_eq!(wide, Ok(narrowed));
@@ -101,9 +101,9 @@ fn check_narrowed(message: &[u8], narrowed: &[u8], read: &ReadRequest, tenant: &
     // A matcher has two texts and their four tags and lengths around; so has the field; the query's length may grow.
     let largest: usize = tenant.each.iter().map(|each| each.0.len() + each.1.len().max(each.2.len()) + 12).sum();
     assert!(written.len() <= message.len() + read.queries.len() * (largest + 2));
-    let lifted = narrow(&block(message), &unrestricted().scope, &WIDE).expect("as for a tenant");
+    let lifted = narrow(&block(message), &unrestricted().scope, None, &WIDE).expect("as for a tenant");
     assert_eq!(unblock(&lifted), message, "nothing but matchers is written");
-    let twice = narrow(narrowed, &tenant.scope, &WIDE).expect("what was written can be read");
+    let twice = narrow(narrowed, &tenant.scope, None, &WIDE).expect("what was written can be read");
     assert_eq!(ReadRequest::read(&unblock(&twice)), Some(with_matchers(once, tenant)));
 }
 
@@ -122,7 +122,7 @@ fn check_long(bytes: &[u8], tenant: &Tenant) {
         query(&protobuf::field(4, &repeated(bytes))),
     ] {
         let body = block(&long);
-        let _ = in_time(long.len(), || narrow(&body, &tenant.scope, &WIDE));
+        let _ = in_time(long.len(), || narrow(&body, &tenant.scope, None, &WIDE));
     }
 }
 
