@@ -87,7 +87,9 @@ fn configurations_without_a_problem_are_taken() {
             r#""promql":{"experimental_functions":true,"duration_expressions":false,"extended_range_selectors":true,"binop_fill_modifiers":true,"extra_functions":["xrate","_x1"]}"#,
         ),
         with_rule(r#""extra_parameters":["nocache","X[]"],"metadata":"deny""#),
-        with_rule(r#""rules_with_active_alerts":true,"enable_label_matchers_for_rules_api":true,"targets":"filter""#),
+        with_rule(
+            r#""error_on_replace":true,"rules_with_active_alerts":true,"enable_label_matchers_for_rules_api":true,"targets":"filter""#,
+        ),
         with_rule(r#""remote_read":"rewrite","ui":"pass","warnings":"scrub","tenant_header":"THANOS-TENANT""#),
         with_rule(r#""danger_passthrough_paths":["/-/healthy","/prom/metrics"],"path_prefix":"/prom""#),
         with_rule(
