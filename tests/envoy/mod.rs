@@ -7,6 +7,7 @@ mod explain;
 mod identity;
 mod lifecycle;
 mod limits;
+mod live;
 pub(crate) mod matchers;
 mod named_in_request;
 mod pages;
