@@ -15,6 +15,7 @@ mod parade;
 mod parameters;
 mod paths;
 mod patterns;
+mod plugins;
 mod remote_read;
 mod responses;
 mod routes;

@@ -291,7 +291,9 @@ impl Envoy {
         let (path, address) = (home.join("envoy.json"), home.join("admin"));
         fs::write(&path, bootstrap.to_string()).expect("the bootstrap is written");
         let mut arguments: Vec<String> =
-            ["--disable-hot-restart", "--log-level", "warn", "--component-log-level", "wasm:info"].map(Into::into).into();
+            ["--disable-hot-restart", "--log-level", "warn", "--component-log-level", "wasm:info"]
+                .map(Into::into)
+                .into();
         if !further.contains(&"--concurrency") {
             arguments.extend(["--concurrency", "1"].map(Into::into));
         }

@@ -23,10 +23,7 @@ pub(crate) enum Discovery {
 impl Discovery {
     /// A bootstrap that reads `file`.
     fn bootstrap(self, file: &Path, upstream: &Upstream) -> Value {
-        let source = json!({"resource_api_version": "V3", "path_config_source": {
-            "path": file,
-            "watched_directory": {"path": file.parent()},
-        }});
+        let source = json!({"resource_api_version": "V3", "path_config_source": {"path": file}});
         let clusters = vec![cluster("upstream", upstream.port, false)];
         let mut all = match self {
             Self::Listener => {
@@ -35,7 +32,8 @@ impl Discovery {
                 all
             }
             Self::Filter => {
-                let filter = json!({"name": PLUGIN, "config_discovery": {"config_source": source, "type_urls": [WASM]}});
+                let filter =
+                    json!({"name": PLUGIN, "config_discovery": {"config_source": source, "type_urls": [WASM]}});
                 bootstrap(&[Listener::bare(UPDATED).behind(filter)], clusters)
             }
         };
