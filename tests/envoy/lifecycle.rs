@@ -2,7 +2,7 @@
 
 use super::matchers::{Matcher, exactly, read};
 use crate::support::bench::{BAD_DATA, Bench, by_header, only};
-use crate::support::client::{Connection, Request, Response, chunk, get, request, send};
+use crate::support::client::{Connection, Request, Response, chunk, get, request, send, status_of};
 use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};
 use crate::support::eventually;
 use crate::support::updated::{UPDATED, Updated};
@@ -167,6 +167,18 @@ fn a_bad_update_is_rejected_and_the_old_configuration_goes_on() {
     assert_eq!(tenant_of_a_new_request(&lab), [exactly("tenant", "a")]);
     lab.update(&Listener::new(UPDATED, of("c")), "listener_manager.lds.update_success");
     eventually("the good configuration", || (tenant_of_a_new_request(&lab) == [exactly("tenant", "c")]).then_some(()));
+}
+
+#[test]
+fn nothing_listens_while_the_only_file_was_refused_or_holds_no_listener() {
+    let mut lab = Updated::start(&Listener::text(UPDATED, "{"), &[]);
+    assert!(!lab.envoy.admin("/listeners").contains(UPDATED), "a listener without a policy");
+    lab.update(&Listener::new(UPDATED, of("a")), "listener_manager.lds.update_success");
+    assert_eq!(tenant_of_a_new_request(&lab), [exactly("tenant", "a")]);
+    lab.update_text(r#"{"resources": []}"#, "listener_manager.listener_removed");
+    assert!(!lab.envoy.admin("/listeners").contains(UPDATED), "a listener that no file holds");
+    let port = lab.envoy.port(UPDATED);
+    eventually("the port to close", || status_of(port, "/api/v1/query?query=up").is_none().then_some(()));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use std::process::Command;
 /// The plugin's name, which its statistics carry.
 pub(crate) const PLUGIN: &str = "prom-label-filter";
 
+/// The type of Envoy's filter that runs it.
+pub(crate) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
 /// One listener with its connection manager and filters.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
@@ -173,29 +176,32 @@ impl Listener {
         self
     }
 
+    /// The module's filter as Envoy reads it, where the listener has one.
+    pub(crate) fn filter(&self) -> Option<Value> {
+        let configuration = self.configuration.as_ref()?;
+        Some(json!({
+            "name": PLUGIN,
+            "typed_config": {
+                "@type": WASM,
+                "config": {
+                    "name": PLUGIN,
+                    "failure_policy": "FAIL_RELOAD",
+                    "reload_config": {"backoff": {"base_interval": "0.1s", "max_interval": "0.5s"}},
+                    "allow_on_headers_stop_iteration": self.stop_iteration,
+                    "vm_config": {
+                        "vm_id": PLUGIN,
+                        "runtime": "envoy.wasm.runtime.v8",
+                        "code": {"local": {"filename": self.module}},
+                    },
+                    "configuration": configuration,
+                },
+            },
+        }))
+    }
+
     /// The resource as Envoy reads it.
     pub(crate) fn resource(&self) -> Value {
-        let mut filters: Vec<Value> = self.authentication.iter().cloned().collect();
-        if let Some(configuration) = &self.configuration {
-            filters.push(json!({
-                "name": PLUGIN,
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-                    "config": {
-                        "name": PLUGIN,
-                        "failure_policy": "FAIL_RELOAD",
-                        "reload_config": {"backoff": {"base_interval": "0.1s", "max_interval": "0.5s"}},
-                        "allow_on_headers_stop_iteration": self.stop_iteration,
-                        "vm_config": {
-                            "vm_id": PLUGIN,
-                            "runtime": "envoy.wasm.runtime.v8",
-                            "code": {"local": {"filename": self.module}},
-                        },
-                        "configuration": configuration,
-                    },
-                },
-            }));
-        }
+        let mut filters: Vec<Value> = self.authentication.iter().cloned().chain(self.filter()).collect();
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
@@ -306,17 +312,13 @@ impl Envoy {
     pub(crate) fn start_in(home: &Path, bootstrap: &Value, further: &[&str]) -> Self {
         let (path, address) = (home.join("envoy.json"), home.join("admin"));
         fs::write(&path, bootstrap.to_string()).expect("the bootstrap is written");
-        let mut arguments: Vec<String> = [
-            "--concurrency",
-            "1",
-            "--disable-hot-restart",
-            "--log-level",
-            "warn",
-            "--component-log-level",
-            "wasm:info",
-        ]
-        .map(Into::into)
-        .into();
+        let mut arguments: Vec<String> =
+            ["--disable-hot-restart", "--log-level", "warn", "--component-log-level", "wasm:info"]
+                .map(Into::into)
+                .into();
+        if !further.contains(&"--concurrency") {
+            arguments.extend(["--concurrency", "1"].map(Into::into));
+        }
         for (name, path) in [("--config-path", &path), ("--admin-address-path", &address)] {
             arguments.extend([name.to_owned(), path.display().to_string()]);
         }
