@@ -198,11 +198,15 @@ fn port_per_tenant_tells_tenants_by_their_ports() {
 fn route_metadata_answers_a_team_at_its_host_name_from_its_network() {
     let bench = bench("route-metadata");
     let at = |host: &str| get(format!("http://{host}/api/v1/query?query=up"));
-    assert_eq!(enforced(&bench, "metrics", &at("fruit.metrics.example")), [fruit()]);
+    // As curl and Grafana name it, which say the port, and without.
+    for host in ["fruit.metrics.example:39090", "fruit.metrics.example"] {
+        assert_eq!(enforced(&bench, "metrics", &at(host)), [fruit()], "{host}");
+    }
 
     // Another team's network, whatever the request says of where it comes from.
     for request in [
         at("veggie.metrics.example"),
+        at("veggie.metrics.example:39090"),
         at("veggie.metrics.example").header("x-forwarded-for", "10.2.0.1"),
         at("metrics"),
     ] {

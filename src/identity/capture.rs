@@ -7,8 +7,11 @@ use std::fmt;
 
 /// Bytes of a pattern.
 const MOST_BYTES: usize = 1_000;
-/// Bytes of a compiled one.
-const MOST_COMPILED: usize = 256 << 10;
+/// Bytes of a compiled one: clients decide with how long a text it runs.
+const MOST_COMPILED: usize = 16 << 10;
+/// Bytes of the longest text that is looked at.
+// SPIFFE-ID, 2.3: Maximum SPIFFE ID Length
+const LONGEST_TEXT: usize = 2_048;
 
 /// A pattern for the whole of a text, with one group.
 #[derive(Clone, Debug)]
@@ -36,9 +39,13 @@ impl Capture {
         }
     }
 
-    /// What the group captures in `value`; `None` when the pattern does not match all of it, or the group has no part in that.
+    /// What the group captures in `value`; `None` when the pattern does not match all of it, the group has no part in that,
+    /// or it is over 2 KiB.
     #[must_use]
     pub fn part(&self, value: &str) -> Option<String> {
+        if value.len() > LONGEST_TEXT {
+            return None;
+        }
         self.regex.captures(value)?.get(1).map(|part| part.as_str().to_owned())
     }
 }
