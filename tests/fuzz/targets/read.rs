@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let announced = decompress_len(bytes).unwrap_or_default();
-    let narrowed = in_time(bytes.len() + announced.min(WIDE.request_bytes), || narrow(bytes, &tenant.scope, None, &WIDE));
+    let narrowed =
+        in_time(bytes.len() + announced.min(WIDE.request_bytes), || narrow(bytes, &tenant.scope, None, &WIDE));
     if announced > WIDE.request_bytes {
         assert_eq!(narrowed, Err(ReadError::TooLarge { limit: WIDE.request_bytes }));
         return;
