@@ -7,7 +7,7 @@ use prom_label_filter::config::{
 };
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, IdentityCause, Place, identify, route_still_agrees};
-use prom_label_filter::request::Headers;
+use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::scope::{InvalidLabel, Scope};
 use prom_label_filter::value::Value;
 
@@ -258,4 +258,97 @@ fn a_part_of_the_certificate_is_the_identity() {
     }
     let none = values(&policy(&part("uri_san")), &Known::default());
     assert_eq!(none, Err(IdentityCause::NoCertificate));
+}
+
+/// What a source is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Nothing,
+    Empty,
+    Control,
+    /// More than `limits.values`.
+    TooMany,
+    /// Two where `regex_match` takes one.
+    TwoPatterns,
+}
+
+/// The refusal of a request whose identity has `fault`, by `source`.
+fn refusal(source: &str, fault: Fault) -> Denial {
+    let values: &[&str] = match fault {
+        Fault::Nothing => &[],
+        Fault::Empty => &[""],
+        Fault::Control => &["a\nb"],
+        Fault::TooMany => &["a", "b", "c"],
+        Fault::TwoPatterns => &["a", "b"],
+    };
+    let list = || json(&serde_json::to_string(values).expect("JSON"));
+    let payload = |values: Value| Some(Value::Object(vec![("tenants".to_owned(), values)]));
+    let subject = || {
+        let units = values.iter().map(|value| format!(",OU={}", value.replace('\n', "\\0A"))).collect::<String>();
+        format!("CN=x{units}").into_bytes()
+    };
+    let mut known = Known::default();
+    let mut headers = vec![(":method", "GET".to_owned()), (":path", "/api/v1/query?query=up".to_owned())];
+    match source {
+        "jwt_claim" if fault == Fault::Nothing => {}
+        "jwt_claim" => known.payload = payload(list()),
+        "route_metadata" if fault == Fault::Nothing => {}
+        "route_metadata" => known.route = payload(list()),
+        "peer_certificate" if fault == Fault::Nothing => {}
+        "peer_certificate" => known.certificate = Some(subject()),
+        "header" => headers.extend(values.iter().map(|value| ("x-tenant", (*value).to_owned()))),
+        "query_param" => {
+            for value in values {
+                headers[1].1.push_str(&format!("&tenant={}", value.replace('\n', "%0A")));
+            }
+        }
+        other => panic!("{other} is no source"),
+    }
+    let written = match source {
+        "header" => "x-tenant",
+        "peer_certificate" => "subject_ou",
+        "query_param" => "tenant",
+        _ => "tenants",
+    };
+    let policy = config::parse(
+        format!(
+            r#"{{"labels":[{{"name":"tenant","{source}":"{written}","regex_match":{}}}],"limits":{{"values":2}}}}"#,
+            fault == Fault::TwoPatterns
+        )
+        .as_bytes(),
+    )
+    .expect("a good configuration");
+    let pairs = headers.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes()));
+    let headers = Headers::new(pairs.collect());
+    let head = RequestHead::new(&headers, Body::None).expect("a head");
+    policy.admit(&head, &known).expect_err("it is refused")
+}
+
+#[test]
+fn every_source_refuses_what_is_no_tenant_and_says_what_to_do() {
+    let nothing = [
+        ("jwt_claim", 401, "Forward OAuth Identity"),
+        ("header", 401, "the proxy that authenticates must set it"),
+        ("query_param", 401, "the proxy that authenticates must add it to the URL"),
+        ("peer_certificate", 401, "connect with mutual TLS"),
+        ("route_metadata", 403, "route, virtual host and listener lack the metadata key `tenants`"),
+    ];
+    for (source, status, advice) in nothing {
+        let faults = [
+            (Fault::Nothing, status, advice),
+            // Envoy writes an empty value of a subject where it could not write one.
+            (Fault::Empty, 403, if source == "peer_certificate" { "cannot be decoded" } else { "must not be empty" }),
+            (Fault::Control, 403, "must not hold control characters"),
+            (Fault::TooMany, 403, "has more than 2 values (`limits.values`)"),
+            (Fault::TwoPatterns, 403, "must join them, as in `a|b`"),
+        ];
+        for (fault, status, advice) in faults {
+            let denial = refusal(source, fault);
+            let message = denial.to_string();
+            assert_eq!((denial.status(), denial.error_type()), (status, "prom-label-filter"), "{source} {fault:?}");
+            assert!(message.contains(advice), "{source} {fault:?}: {message}");
+            let names_it = message.contains("`tenant`") || fault == Fault::Nothing && source == "jwt_claim";
+            assert!(names_it, "{source} {fault:?} does not name the label: {message}");
+        }
+    }
 }
