@@ -170,9 +170,9 @@ impl Listener {
         self
     }
 
-    /// Envoy keeps what a client says of certificates, and adds to it.
-    pub(crate) fn forwards_client_certificates(mut self) -> Self {
-        self.forward_client_certificates = Some("ALWAYS_FORWARD_ONLY");
+    /// What Envoy makes of what a client says of certificates.
+    pub(crate) fn forward_client_certificates(mut self, how: &'static str) -> Self {
+        self.forward_client_certificates = Some(how);
         self
     }
 
