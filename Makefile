@@ -63,6 +63,10 @@ help: ## this list
 .PHONY: build
 build: $(MODULE) ## the module: target/prom-label-filter.wasm
 
+.PHONY: companion
+companion: ## the companion, for the command line: target/release/prom-label-filter
+	.ci/cargo native build --locked --release --bin prom-label-filter
+
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
 	@.ci/setup debian curl openssl
