@@ -7,7 +7,7 @@ mod table;
 
 pub use table::{COMMON, PAGES, ROUTES};
 
-use crate::config::policy::{Explain, Metadata, Policy, RemoteRead, SilenceWrites, Targets, Ui};
+use crate::config::policy::{Explain, Metadata, PathPrefix, Policy, RemoteRead, SilenceWrites, Targets, Ui};
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,9 +289,16 @@ pub struct Found {
 /// What `path`, as it was sent, leads to; `None` when it is not served.
 #[must_use]
 pub fn find(path: &[u8], policy: &Policy) -> Option<Found> {
-    let path = path::canonical(path)?;
-    let in_api = policy.path_prefix.strip(&path);
-    let in_alertmanager = policy.alertmanager.as_ref().and_then(|served| served.path_prefix.strip(&path));
+    let sent = path;
+    let path = path::canonical(sent)?;
+    let strip = |prefix: &PathPrefix| {
+        // Whoever guards tenants by their paths in front, as jwt_authn or RBAC, compares what was sent, undecoded.
+        let stripped = prefix.strip(&path)?;
+        let sent = stripped.1.and_then(|_| prefix.strip(str::from_utf8(sent).ok()?)?.1);
+        (sent == stripped.1.map(path::spelled).as_deref()).then_some(stripped)
+    };
+    let in_api = strip(&policy.path_prefix);
+    let in_alertmanager = policy.alertmanager.as_ref().and_then(|served| strip(&served.path_prefix));
     let row = ROUTES.iter().find_map(|route| {
         let (path, path_param) = match route.place {
             Place::Api => in_api,

@@ -3,6 +3,33 @@
 //! What another reader could take for a different path is not served. Must not know what is served.
 
 use crate::form::percent_decode_strict;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What must be encoded in a segment.
+// RFC 3986, 3.3: pchar
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// The one spelling of a segment that names a tenant: encoded is what must be, in upper case, and nothing else.
+pub(super) fn spelled(segment: &str) -> String {
+    utf8_percent_encode(segment, ENCODED).to_string()
+}
 
 /// `path` decoded once, when nobody behind us can take it for another path.
 pub(super) fn canonical(path: &[u8]) -> Option<String> {

@@ -5,7 +5,7 @@ use super::matchers::{any_of, exactly, read};
 use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, only};
 use crate::support::client::{Body, Request, get, post, request};
 use crate::support::envoy::{Listener, route, virtual_host};
-use crate::support::tokens::token;
+use crate::support::tokens::{ISSUER, key_set, token};
 use crate::support::upstream::Recorded;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -45,6 +45,17 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             "*",
             json!([stripping])
         )])),
+        Listener::new("guarded", path("/tenants/{team}")).behind(json!({
+            "name": "envoy.filters.http.jwt_authn",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+                "providers": {"own": {"issuer": ISSUER, "local_jwks": {"inline_string": key_set()}}},
+                "rules": [
+                    {"match": {"prefix": "/tenants/fruit/"}, "requires": {"provider_name": "own"}},
+                    {"match": {"prefix": "/tenants/veggie/"}, "requires": {"provider_name": "own"}},
+                ],
+            },
+        })),
         Listener::new("inner", path("/t/{team}/prom/")),
         Listener::new(
             "path-ui",
@@ -233,7 +244,7 @@ fn a_segment_of_the_path_names_the_tenant() {
     let bench = bench();
     for (listener, target, path) in [
         ("path", "/tenants/fruit/api/v1/query?query=up", "/api/v1/query"),
-        ("path", "/tenants/fru%69t/api/v1/query?query=up", "/api/v1/query"),
+        ("path", "/tenants/fruit/api/v1/%71uery?query=up", "/api/v1/%71uery"),
         ("inner", "/t/fruit/prom/api/v1/query?query=up", "/t/fruit/prom/api/v1/query"),
     ] {
         let recorded = bench.forwarded(listener, &get(target));
@@ -279,4 +290,19 @@ fn pages_and_alertmanager_stand_behind_their_named_prefix() {
     let alerts = bench.forwarded("path-ui", &get("/am/fruit/api/v2/alerts"));
     assert_eq!(only(&alerts.url_parameters(), "filter"), r#"tenant="fruit""#);
     bench.refused("path-ui", &get("/am/api/v2/alerts"), 404, OURS);
+}
+
+#[test]
+fn a_tenants_path_has_one_spelling_so_whoever_guards_it_in_front_reads_the_same() {
+    let bench = bench();
+    assert_eq!(bench.send("guarded", &get("/tenants/veggie/api/v1/query?query=up")).status, 401);
+    for target in [
+        "/tenants/veg%67ie/api/v1/query?query=up",
+        "/tenants/%76%65%67%67%69%65/api/v1/query?query=up",
+        "/%74enants/veggie/api/v1/query?query=up",
+        "/tenants/veggie%2D/api/v1/query?query=up",
+        "/tenants/caf%c3%a9/api/v1/query?query=up",
+    ] {
+        bench.refused("guarded", &get(target), 404, OURS);
+    }
 }
