@@ -3,13 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use prom_label_filter::admission::{Admission, Answer, Finished};
+use prom_label_filter::admission::{Admission, Admitted, Answer, Finished};
 use prom_label_filter::config;
 use prom_label_filter::config::policy::{AtSource, CertificatePart, Policy};
 use prom_label_filter::denial::Denial;
+use prom_label_filter::form::FormWriter;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
-use prom_label_filter::rewrite::OutboundBody;
+use prom_label_filter::rewrite::{Explanation, OutboundBody};
 use prom_label_filter::route::{Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector};
 use prom_label_filter_fuzz::forms::{Pair, read, read_written};
 use prom_label_filter_fuzz::promql::{
@@ -39,7 +40,8 @@ static POLICIES: LazyLock<[(Policy, &Tenant); 4]> = LazyLock::new(|| {
     // Everything is switched on: what is not served has nothing to be fuzzed.
     let policy = |json: &str| {
         let open = json.strip_suffix('}').expect("an object");
-        let all = format!(r#"{open},"targets":"filter","ui":"pass","alertmanager":{{"enabled":true}}}}"#);
+        let all =
+            format!(r#"{open},"targets":"filter","ui":"pass","explain":true,"alertmanager":{{"enabled":true}}}}"#);
         config::parse(all.as_bytes()).expect("a good configuration")
     };
     [
@@ -126,9 +128,17 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
     let result = match policy.admit(&head, &Nothing) {
         Err(denial) => Err(denial),
         Ok(Admission::Answer(Answer::EmptyData)) => Ok(String::new()),
-        Ok(Admission::Answer(Answer::Allowed(_) | Answer::Explained(_))) => panic!("nobody asked for it"),
-        Ok(Admission::Forward(head, _)) => {
+        Ok(Admission::Answer(Answer::Allowed(_))) => panic!("nobody asked for the methods"),
+        // What would go upstream as the one parameter.
+        Ok(Admission::Answer(Answer::Explained(explanation))) => {
+            assert_eq!(route.endpoint, Endpoint::Explain);
+            let mut parameter = FormWriter::default();
+            parameter.push(b"query", explanation.text().as_bytes());
+            Ok(parameter.into_string())
+        }
+        Ok(Admission::Forward(head, admitted)) => {
             let head = head.into_inner();
+            explained(&admitted);
             assert!(body.is_none());
 
             assert_eq!(policy.rules.len() == 3, head.remove.iter().any(|name| name == "x-tenant"));
@@ -139,12 +149,15 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         Ok(Admission::AwaitBody(head, pending)) => {
             assert_eq!(head.into_inner().path, path, "a head without its form has no parameters");
             pending.finish(policy, body.expect("a body is awaited")).map(|finished| match finished {
-                Finished::Forward(body, _) => match body.into_inner() {
-                    OutboundBody::Form(form) => form,
-                    other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
-                        panic!("a form has become {other:?}")
+                Finished::Forward(body, admitted) => {
+                    explained(&admitted);
+                    match body.into_inner() {
+                        OutboundBody::Form(form) => form,
+                        other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
+                            panic!("a form has become {other:?}")
+                        }
                     }
-                },
+                }
                 Finished::Ask(_) => panic!("nothing is to be asked about a form"),
             })
         }
@@ -157,6 +170,12 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         assert_eq!(error["status"], "error");
     }
     result
+}
+
+/// Asserts that what a client is told of its query can stand in a header.
+fn explained(admitted: &Admitted) {
+    let header = admitted.explanation.as_ref().and_then(Explanation::header).unwrap_or_default();
+    assert!(header.len() <= 4096 && header.bytes().all(|byte| byte.is_ascii_graphic()), "{header}");
 }
 
 /// Asserts that `written` is `text`, pair by pair: PromQL narrowed, what the endpoint does not read left out.
