@@ -85,6 +85,13 @@ pub(super) const PLUGIN: &[Case] = &[
         "no route switches it on",
     ),
     (
+        |b| b.route("typed_per_filter_config", switch(true)),
+        |b| b.route("typed_per_filter_config", switch(false)),
+        "error",
+        "http_filters[1]",
+        "off by every route",
+    ),
+    (
         |b| b.set("http_filters/1", "disabled", json!(true)).route("typed_per_filter_config", switch(false)),
         nothing,
         "warning",

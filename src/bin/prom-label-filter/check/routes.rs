@@ -70,20 +70,25 @@ fn unguarded(route: &Route<'_>, same: &str, plugins: &Guards<'_, '_>, findings: 
     );
 }
 
-/// A filter that is off, and that no route switches on.
+/// A filter that runs on no route, or only where one switches it on.
 fn off_everywhere(manager: &Manager<'_>, plugins: &Guards<'_, '_>, findings: &mut Findings) {
-    for plugin in plugins.iter().filter(|plugin| plugin.filter.is_disabled()) {
-        if manager.unread_routes.is_empty() && !manager.routes.iter().any(|route| route.runs(plugin.filter)) {
-            findings.error(
+    for plugin in plugins {
+        let runs = !manager.unread_routes.is_empty() || manager.routes.iter().any(|route| route.runs(plugin.filter));
+        match (plugin.filter.is_disabled(), runs) {
+            (true, false) => findings.error(
                 &plugin.filter.node.path,
                 "is `disabled: true` and no route switches it on: nothing is protected; remove `disabled`",
-            );
-        } else {
-            findings.warning(
+            ),
+            (true, true) => findings.warning(
                 &plugin.filter.node.path,
                 "is `disabled: true`: a route that forgets to switch it on is open; leave it on, and tell tenants apart by route \
                  metadata",
-            );
+            ),
+            (false, false) if !manager.routes.is_empty() => findings.error(
+                &plugin.filter.node.path,
+                "is switched off by every route: nothing is protected; remove `disabled` from their `typed_per_filter_config`",
+            ),
+            (false, _) => {}
         }
     }
 }
