@@ -56,6 +56,16 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
                 ],
             },
         })),
+        Listener::new("replaced", parameter.clone()).behind(json!({
+            "name": "envoy.filters.http.header_mutation",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+                "mutations": {"query_parameter_mutations": [
+                    {"remove": "tenant"},
+                    {"append": {"record": {"key": "tenant", "value": "fruit"}, "action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+                ]},
+            },
+        })),
         Listener::new("inner", path("/t/{team}/prom/")),
         Listener::new(
             "path-ui",
@@ -305,4 +315,14 @@ fn a_tenants_path_has_one_spelling_so_whoever_guards_it_in_front_reads_the_same(
     ] {
         bench.refused("guarded", &get(target), 404, OURS);
     }
+}
+
+/// Why `check` calls this set-up an error.
+#[test]
+fn what_envoy_itself_replaces_a_client_can_add_to() {
+    let bench = bench();
+    let plain = get("/api/v1/query?tenant=veggie&%74enant=sre&query=up");
+    assert_eq!(enforced(&bench, "replaced", &plain), [exactly("tenant", "fruit")]);
+    let added = get("/api/v1/query?x=1%26tenant=veggie&query=up");
+    assert_eq!(enforced(&bench, "replaced", &added), [any_of("tenant", &["fruit", "veggie"])]);
 }

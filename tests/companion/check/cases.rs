@@ -8,6 +8,13 @@ use serde_json::json;
 /// A bootstrap that shows a finding, one that does not, and the finding: severity, a part of its path, a part of its message.
 pub(super) type Case = (Edit, Edit, &'static str, &'static str, &'static str);
 
+/// A filter that removes `tenant`, of requests, parameters or answers.
+fn mutating(what: &str) -> serde_json::Value {
+    let mut filter = filter("mutating", "header_mutation.v3.HeaderMutation");
+    filter["typed_config"]["mutations"] = json!({what: [{"remove": "tenant"}]});
+    filter
+}
+
 /// Everything about the plugin itself.
 pub(super) const PLUGIN: &[Case] = &[
     (
@@ -178,6 +185,20 @@ pub(super) const SOURCES: &[Case] = &[
         "warning",
         "labels[0].query_param",
         "must set it in every URL",
+    ),
+    (
+        |b| b.source("query_param", json!("tenant")).insert("http_filters", 0, mutating("query_parameter_mutations")),
+        |b| b.source("query_param", json!("tenant")).insert("http_filters", 0, mutating("request_mutations")),
+        "error",
+        "http_filters[0].typed_config.mutations.query_parameter_mutations",
+        "a client chooses",
+    ),
+    (
+        |b| b.source("header", json!("tenant")).insert("http_filters", 0, mutating("response_mutations")),
+        |b| b.source("header", json!("tenant")).insert("http_filters", 0, mutating("request_mutations")),
+        "warning",
+        "labels[0].header",
+        "anyone can send",
     ),
     (
         |b| b.source("path_param", json!("tenant")),

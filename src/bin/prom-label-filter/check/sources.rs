@@ -17,8 +17,9 @@ pub(crate) fn check(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, settings: &S
             SourceKind::JwtClaim => jwt::check(manager, plugin, settings, &path, findings),
             SourceKind::Header(name) => header(manager, plugin, &path, &name, findings),
             SourceKind::PeerCertificate => certificate(manager, &path, findings),
-            // Of routes, or said already.
-            SourceKind::RouteMetadata(_) | SourceKind::PathParam | SourceKind::QueryParam(_) => {}
+            SourceKind::QueryParam(_) => parameter(manager, plugin, findings),
+            // Of routes.
+            SourceKind::RouteMetadata(_) | SourceKind::PathParam => {}
         }
     }
 }
@@ -32,7 +33,14 @@ fn header(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, path: &str, name: &str
     let in_front = manager.filters.iter().take_while(|filter| filter.node.path != plugin.filter.node.path);
     for filter in in_front.filter(|filter| !filter.is_disabled()) {
         match filter.kind {
-            "HeaderMutation" if replaces(&filter.settings, name) => return,
+            "HeaderMutation"
+                if filter
+                    .settings
+                    .at("mutations.request_mutations")
+                    .is_some_and(|mutations| replaces(&mutations, name)) =>
+            {
+                return;
+            }
             "HeaderMutation" => {}
             "ExtAuthz" => {
                 findings.note(
@@ -66,6 +74,21 @@ fn replaces(mutations: &Node<'_>, name: &str) -> bool {
             matches!(node.text("append_action"), Some("OVERWRITE_IF_EXISTS_OR_ADD" | "OVERWRITE_IF_EXISTS"));
         is_name(node.text("remove")) || overwrites && is_name(node.get("header").and_then(|header| header.text("key")))
     })
+}
+
+/// Whether what Envoy itself does to parameters lets a client add one.
+// Seen of Envoy 1.40: it decodes the parameters that it reads, and does not encode them when it writes them back.
+fn parameter(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, findings: &mut Findings) {
+    let in_front = manager.filters.iter().take_while(|filter| filter.node.path != plugin.filter.node.path);
+    for filter in in_front.filter(|filter| filter.kind == "HeaderMutation") {
+        if let Some(mutations) = filter.settings.at("mutations.query_parameter_mutations") {
+            findings.error(
+                &mutations.path,
+                "writes decoded parameters: of `x=a%26tenant=b` it makes two, and a client chooses a tenant; set the parameter in a \
+                 proxy in front of this one, or use another source",
+            );
+        }
+    }
 }
 
 /// Whether the certificate is there, and is verified.
