@@ -38,8 +38,9 @@ pub struct Admitted {
     pub plan: ResponsePlan,
     /// What the route said, to be compared with the route that is taken in the end.
     pub route: RouteIdentity,
-    /// What to tell the client of its query, if anything.
-    pub explanation: Option<Explanation>,
+    /// What to tell the client of its query, as a header's value, if anything. The text itself is not kept until the answer
+    /// comes: it may be long.
+    pub explanation: Option<String>,
 }
 
 /// An answer of our own that is no refusal.
@@ -173,6 +174,7 @@ impl Policy {
         if route.endpoint == Endpoint::Explain {
             return Ok(Admission::Answer(Answer::Explained(explanation.unwrap_or_default())));
         }
+        let explanation = explanation.as_ref().and_then(Explanation::header);
         let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation };
         let admission = complete(head, out, admitted);
         if route.endpoint == Endpoint::Silence {
@@ -351,6 +353,7 @@ impl PendingBody {
                 let (scope, route_identity) = identity.complete(policy)?;
                 let plan = ResponsePlan::new(policy, route.endpoint, Method::Post, &scope);
                 let Narrowed { out, explanation } = rewrite::form(policy, route, &scope, &url, body)?;
+                let explanation = explanation.as_ref().and_then(Explanation::header);
                 Finished::Forward(out, Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation })
             }
             Pending::RemoteRead { scope, admitted } => {

@@ -107,6 +107,10 @@ pub fn narrow(
         return Err(ReadError::TooLarge { limit: limits.request_bytes });
     }
     let request = Decoder::new().decompress_vec(body).map_err(|_| ReadError::NotSnappy)?;
+    // What is written is never shorter, and to compare it with the tenant's matchers takes time.
+    if request.len() > limits.output_bytes {
+        return Err(ReadError::OutputTooLarge { limit: limits.output_bytes });
+    }
     let narrowed = narrow_request(&request, &matchers(scope), agreement, limits)?;
     let too_large = |_| ReadError::OutputTooLarge { limit: limits.output_bytes };
     Encoder::new().compress_vec(&narrowed).map_err(too_large)

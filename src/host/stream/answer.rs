@@ -9,7 +9,6 @@ use crate::identity::{RouteIdentity, route_still_agrees};
 use crate::request::{Headers, Only};
 use crate::response::scrub::Scrubber;
 use crate::response::{HIDDEN_ERROR, ResponseFilter, ResponseHead, ResponseHeaders, ResponsePlan};
-use crate::rewrite::Explanation;
 use proxy_wasm::types::Action;
 use std::borrow::Cow;
 
@@ -68,7 +67,7 @@ impl Stream {
             Request::Asked(_) if from_upstream() => return Err(Denial::AnsweredBeforeForm),
             Request::New | Request::Asked(_) | Request::Ended => return Ok(Action::Continue),
         };
-        if let Some(text) = admitted.explanation.as_ref().and_then(Explanation::header) {
+        if let Some(text) = &admitted.explanation {
             calls::set_header(Map::ResponseHeaders, EXPLANATION, text.as_bytes())?;
         }
         if admitted.plan == ResponsePlan::Verbatim && admitted.route == RouteIdentity::default() {

@@ -201,6 +201,34 @@ pub(super) const SOURCES: &[Case] = &[
         "anyone can send",
     ),
     (
+        // RBAC and jwt_authn that read the header do not write it.
+        |b| {
+            let mut rbac = filter("rbac", "rbac.v3.RBAC");
+            rbac["typed_config"]["rules"] = json!({"policies": {"all": {"permissions": [{"any": true}],
+                "principals": [{"header": {"name": "x-tenant", "present_match": true}}]}}});
+            b.source("header", json!("X-Tenant"))
+                .set("http_filters/0/typed_config/providers/idp", "from_headers", json!([{"name": "x-tenant"}]))
+                .insert("http_filters", 0, rbac)
+        },
+        |b| {
+            b.source("header", json!("X-Tenant")).set(
+                "http_filters/0/typed_config/providers/idp",
+                "forward_payload_header",
+                json!("x-tenant"),
+            )
+        },
+        "warning",
+        "labels[0].header",
+        "anyone can send",
+    ),
+    (
+        |b| b.source("path_param", json!("tenant")),
+        |b| b.source("path_param", json!("tenant")).insert("http_filters", 0, filter("rbac", "rbac.v3.RBAC")),
+        "warning",
+        "labels[0].path_param",
+        "nothing in front decides who may use which",
+    ),
+    (
         |b| b.source("path_param", json!("tenant")),
         |b| {
             b.source("path_param", json!("tenant")).set(

@@ -10,7 +10,7 @@ use prom_label_filter::denial::Denial;
 use prom_label_filter::form::FormWriter;
 use prom_label_filter::identity::{Credentials, Place};
 use prom_label_filter::request::{Body, Headers, RequestHead};
-use prom_label_filter::rewrite::{Explanation, OutboundBody};
+use prom_label_filter::rewrite::OutboundBody;
 use prom_label_filter::route::{Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector};
 use prom_label_filter_fuzz::forms::{Pair, read, read_written};
 use prom_label_filter_fuzz::promql::{
@@ -174,7 +174,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
 
 /// Asserts that what a client is told of its query can stand in a header.
 fn explained(admitted: &Admitted) {
-    let header = admitted.explanation.as_ref().and_then(Explanation::header).unwrap_or_default();
+    let header = admitted.explanation.as_deref().unwrap_or_default();
     assert!(header.len() <= 4096 && header.bytes().all(|byte| byte.is_ascii_graphic()), "{header}");
 }
 

@@ -18,8 +18,9 @@ pub(crate) fn check(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, settings: &S
             SourceKind::Header(name) => header(manager, plugin, &path, &name, findings),
             SourceKind::PeerCertificate => certificate(manager, &path, findings),
             SourceKind::QueryParam(_) => parameter(manager, plugin, findings),
+            SourceKind::PathParam => path_of_a_tenant(manager, plugin, &path, findings),
             // Of routes.
-            SourceKind::RouteMetadata(_) | SourceKind::PathParam => {}
+            SourceKind::RouteMetadata(_) => {}
         }
     }
 }
@@ -52,7 +53,10 @@ fn header(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, path: &str, name: &str
                 );
                 return;
             }
-            // A filter that is told the header's name, as jwt_authn's `claim_to_headers`, writes it.
+            "JwtAuthentication" if filter.settings.within().iter().any(|node| writes(node, name)) => return,
+            // These read headers.
+            "JwtAuthentication" | "RBAC" => {}
+            // A filter that is told the header's name writes it.
             _ if filter.settings.mentions(name) => return,
             _ => {}
         }
@@ -64,6 +68,24 @@ fn header(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, path: &str, name: &str
              `early_header_mutation_extensions` with `remove: {name}`"
         ),
     );
+}
+
+/// Whether jwt_authn writes the header, and removes what a client sent.
+fn writes(node: &Node<'_>, name: &str) -> bool {
+    let is_name = |found: Option<&str>| found.is_some_and(|found| found.eq_ignore_ascii_case(name));
+    is_name(node.text("header_name")) || is_name(node.text("forward_payload_header"))
+}
+
+/// Whether anything decides who may use which path.
+fn path_of_a_tenant(manager: &Manager<'_>, plugin: &Plugin<'_, '_>, path: &str, findings: &mut Findings) {
+    let mut in_front = manager.filters.iter().take_while(|filter| filter.node.path != plugin.filter.node.path);
+    // A token that jwt_authn has verified says who somebody is, and not which path is theirs.
+    if !in_front.any(|filter| !filter.is_disabled() && matches!(filter.kind, "RBAC" | "ExtAuthz")) {
+        findings.warning(
+            path,
+            "anyone can write any path and choose a tenant: nothing in front decides who may use which; add RBAC or `ext_authz`",
+        );
+    }
 }
 
 /// Whether a mutation in here leaves nothing of what a client sent as `name`.
