@@ -7,6 +7,7 @@ use crate::support::protobuf::{field, varint};
 use crate::support::remote_read::{
     EQ, Found, Hints, Matcher, NEQ, NRE, Query, RE, ReadRequest, found, found_in_stream,
 };
+use prom_label_filter::promql::Agreement;
 use prom_label_filter::remote_read::{ReadError, ReadLimits, narrow};
 use prom_label_filter::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
 use std::collections::BTreeSet;
@@ -360,6 +361,14 @@ fn each_limit_holds_at_its_edge() {
     // What is announced counts, whatever comes.
     let announced = [0xff, 0xff, 0xff, 0xff, 0x0f];
     assert_eq!(narrowed(&announced, exact), Err(ReadError::TooLarge { limit: 20 }));
+    // What is over the limit as it is, is not compared with anything first.
+    let other = with(whole(), &[(EQ, "tenant", "other")]).bytes();
+    for (output_bytes, is_compared) in [(other.len(), true), (other.len() - 1, false)] {
+        let limits = ReadLimits { output_bytes, ..LIMITS };
+        let agreement = Agreement::new(&scope(V));
+        let refused = narrow(&block(&other), &scope(V), Some(&agreement), &limits).expect_err("a conflict");
+        assert_eq!(matches!(refused, ReadError::Conflict(_)), is_compared, "{refused}");
+    }
     // Everything that is written counts, queries or not.
     let unknown = ReadLimits { output_bytes: 4, ..exact };
     assert_eq!(narrowed(&block(&[0x7a, 2, 0, 0]), unknown), Ok(4));
