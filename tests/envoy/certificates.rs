@@ -1,6 +1,6 @@
 //! `peer_certificate`: tenants by the certificates that real clients show a real Envoy, and by nothing that a client says of them.
 
-use super::matchers::{any_of, exactly, read};
+use super::matchers::{Matcher, any_of, exactly, read};
 use crate::support::bench::{Bench, InUse, OURS, only};
 use crate::support::certificates::{Certificate, STRANGER, TRUSTED, send, transport_socket};
 use crate::support::client::{Request, get};
@@ -54,12 +54,7 @@ fn up() -> Request {
 
 /// The matchers that a client with `certificate` gets.
 #[track_caller]
-fn enforced(
-    bench: &Bench,
-    listener: &str,
-    request: &Request,
-    certificate: &Certificate,
-) -> Vec<(String, String, String)> {
+fn enforced(bench: &Bench, listener: &str, request: &Request, certificate: &Certificate) -> Vec<Matcher> {
     let (status, body) = send(bench.port(listener), request, Some(certificate)).expect("an answer");
     assert_eq!(status, 200, "{body}");
     read(&only(&bench.arrived(request).url_parameters(), "query"))

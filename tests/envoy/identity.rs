@@ -1,6 +1,6 @@
 //! Who asks: every source of identity, what makes it unusable, and that none of it goes on to the upstream.
 
-use super::matchers::{any_of, exactly, read};
+use super::matchers::{Matcher, any_of, enforced, exactly, read};
 use crate::support::bench::{Bench, InUse, OURS, assert_refusal, only, pairs};
 use crate::support::client::{Connection, Ending, Request, get, post, send_h2};
 use crate::support::envoy::{Listener, filter_metadata, route, virtual_host};
@@ -96,14 +96,8 @@ fn up() -> Request {
     get("/api/v1/query?query=up")
 }
 
-/// The matchers of the query that went on.
 #[track_caller]
-fn enforced(bench: &Bench, listener: &str, request: &Request) -> Vec<(String, String, String)> {
-    read(&only(&bench.forwarded(listener, request).url_parameters(), "query"))
-}
-
-#[track_caller]
-fn claims(bench: &Bench, listener: &str, claims: &Value) -> Vec<(String, String, String)> {
+fn claims(bench: &Bench, listener: &str, claims: &Value) -> Vec<Matcher> {
     enforced(bench, listener, &up().bearer(&token(claims)))
 }
 

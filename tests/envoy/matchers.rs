@@ -1,5 +1,8 @@
 //! The tests' own reader of the matchers that the module writes: strings unquoted by Go's rules, values quoted by RE2's.
 
+use crate::support::bench::{Bench, only};
+use crate::support::client::Request;
+
 /// A matcher's label, operator and value.
 pub(crate) type Matcher = (String, String, String);
 
@@ -20,6 +23,12 @@ pub(crate) fn read(selector: &str) -> Vec<Matcher> {
     }
     assert_eq!(rest, "}", "text after the braces: {selector}");
     found
+}
+
+/// The matchers of the query that `request`, which must go on, carries in its URL.
+#[track_caller]
+pub(crate) fn enforced(bench: &Bench, listener: &str, request: &Request) -> Vec<Matcher> {
+    read(&only(&bench.forwarded(listener, request).url_parameters(), "query"))
 }
 
 /// The matcher that enforces one value of `label`.

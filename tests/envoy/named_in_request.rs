@@ -1,7 +1,7 @@
 //! Tenants that the URL or the form names: `query_param` and `path_param`. What names them never goes on, and what a client adds to
 //! what a proxy has set gains nothing.
 
-use super::matchers::{any_of, exactly, read};
+use super::matchers::{Matcher, any_of, exactly, read};
 use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, only};
 use crate::support::client::{Body, Request, get, post, request};
 use crate::support::envoy::{Listener, route, virtual_host};
@@ -81,7 +81,7 @@ fn bench() -> InUse<'static> {
 
 /// The matchers of the query that went on, in the URL or the form; and that nothing names a tenant there.
 #[track_caller]
-fn enforced(bench: &Bench, listener: &str, request: &Request) -> Vec<(String, String, String)> {
+fn enforced(bench: &Bench, listener: &str, request: &Request) -> Vec<Matcher> {
     let recorded = bench.forwarded(listener, request);
     assert_nameless(&recorded);
     let parameters = [recorded.url_parameters(), recorded.form_parameters()].concat();

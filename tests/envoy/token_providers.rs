@@ -1,8 +1,8 @@
 //! Where a token's payload can stand, as control planes set it up: other keys and namespaces, several providers, tokens that may be
 //! missing. Without a payload where the filter looks there is no tenant.
 
-use super::matchers::{any_of, exactly, read};
-use crate::support::bench::{Bench, InUse, OURS, only};
+use super::matchers::{any_of, enforced, exactly};
+use crate::support::bench::{Bench, InUse, OURS};
 use crate::support::client::{Request, get};
 use crate::support::envoy::Listener;
 use crate::support::tokens::{ISSUER, PARTNER, forged_token, key_set, partners_key_set, partners_token, token};
@@ -58,11 +58,6 @@ fn bench() -> InUse<'static> {
 
 fn up() -> Request {
     get("/api/v1/query?query=up")
-}
-
-#[track_caller]
-fn enforced(bench: &Bench, listener: &str, request: &Request) -> Vec<(String, String, String)> {
-    read(&only(&bench.forwarded(listener, request).url_parameters(), "query"))
 }
 
 #[test]
