@@ -2,13 +2,16 @@
 //! what a proxy has set gains nothing.
 
 use super::matchers::{Matcher, any_of, exactly, read};
-use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, only};
+use crate::support::bench::{BAD_DATA, Bench, InUse, OURS, assert_refusal, only};
 use crate::support::client::{Body, Request, get, post, request};
 use crate::support::envoy::{Listener, route, virtual_host};
 use crate::support::tokens::{ISSUER, key_set, token};
-use crate::support::upstream::Recorded;
+use crate::support::upstream::{Answer, Recorded};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
+
+/// Exemplars of two tenants, as a store that overlooks matchers answers.
+const EVERYBODYS: &str = r#"{"status":"success","data":[{"seriesLabels":{"tenant":"fruit"},"exemplars":[]},{"seriesLabels":{"tenant":"veggie"},"exemplars":[]}]}"#;
 
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     let parameter = json!({"labels": [{"name": "tenant", "query_param": "tenant"}]});
@@ -33,6 +36,11 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             json!({"labels": [{"name": "tenant", "query_param": "tenant", "values_map": {"tomato": ["fruit", "veggie"]},
                 "values_map_only": true, "danger_unrestricted": ["sre"]}]}),
         ),
+        Listener::new("answered-by-envoy", parameter.clone()).virtual_hosts(json!([virtual_host(
+            "all",
+            "*",
+            json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": EVERYBODYS}}}])
+        )])),
         Listener::new("pattern", json!({"labels": [{"name": "tenant", "query_param": "tenant", "regex_match": true}]})),
         Listener::new(
             "mixed",
@@ -213,6 +221,35 @@ fn names_are_mapped_and_lifted_from_parameters_too() {
     bench.refused_in_body("mapped", &post("/api/v1/query", "query=up&tenant=fruit"), 403, OURS);
     bench.refused("pattern", &get("/api/v1/query?query=up&tenant=a.%2B&tenant=b"), 403, OURS);
     bench.refused_in_body("pattern", &post("/api/v1/query", "query=up&tenant=.*"), 403, OURS);
+}
+
+#[test]
+fn an_answer_is_filtered_for_the_tenant_that_the_form_names() {
+    let bench = bench();
+    let ask = |tenant: &str| {
+        let request = post("/api/v1/query_exemplars", format!("query=up&start=1&end=2&tenant={tenant}"));
+        bench.upstream.answer(&request, Answer::json(200, EVERYBODYS));
+        let response = bench.send("mapped", &request);
+        assert_eq!(bench.arrived(&request).all("accept-encoding"), ["identity"]);
+        (response.status, response.text())
+    };
+    assert_eq!(ask("sre"), (200, EVERYBODYS.to_owned()));
+    let (status, both) = ask("tomato");
+    assert!(status == 200 && both.contains("fruit") && both.contains("veggie"), "{status} {both}");
+    let request = post("/api/v1/query_exemplars", "query=up&start=1&end=2&tenant=fruit");
+    bench.upstream.answer(&request, Answer::json(200, EVERYBODYS));
+    let text = bench.send("parameter", &request).text();
+    assert!(text.contains("fruit") && !text.contains("veggie"), "{text}");
+}
+
+#[test]
+fn a_success_that_comes_before_the_form_is_nobodys_answer() {
+    let bench = bench();
+    for target in ["/api/v1/query_exemplars", "/api/v1/query", "/api/v1/query_exemplars?tenant=fruit"] {
+        let response = bench.send("answered-by-envoy", &post(target, "query=up&start=1&end=2&tenant=fruit"));
+        assert_refusal(&response, 502, OURS, target);
+        assert!(!response.text().contains("veggie"), "{}", response.text());
+    }
 }
 
 #[test]
