@@ -148,36 +148,14 @@ impl Seen<'_> {
     }
 }
 
-/// What a route is called.
+/// What a route is called: its path, where it has one of its own.
 fn name(route: &Route) -> &'static str {
-    match route.endpoint {
-        Endpoint::Page => "a page (ui)",
-        Endpoint::Passthrough => "danger_passthrough_paths",
-        Endpoint::Query
-        | Endpoint::QueryRange
-        | Endpoint::QueryExemplars
-        | Endpoint::Series
-        | Endpoint::Labels
-        | Endpoint::LabelValues
-        | Endpoint::Federate
-        | Endpoint::FormatQuery
-        | Endpoint::ParseQuery
-        | Endpoint::Metadata
-        | Endpoint::BuildInfo
-        | Endpoint::Features
-        | Endpoint::OpenApi
-        | Endpoint::Rules
-        | Endpoint::Alerts
-        | Endpoint::Targets
-        | Endpoint::TargetsMetadata
-        | Endpoint::Search
-        | Endpoint::RemoteRead
-        | Endpoint::NothingForPages
-        | Endpoint::AlertmanagerAlerts
-        | Endpoint::Silences
-        | Endpoint::Silence
-        | Endpoint::Explain
-        | Endpoint::Ready => route.path,
+    if route.endpoint == Endpoint::Page {
+        "a page (ui)"
+    } else if route.endpoint == Endpoint::Passthrough {
+        "danger_passthrough_paths"
+    } else {
+        route.path
     }
 }
 
