@@ -38,7 +38,7 @@ export TOOLCHAIN FUZZ_SECONDS
 MODULE := target/prom-label-filter.wasm
 TRAP_MODULE := target/prom-label-filter-trap.wasm
 SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
-SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument $(wildcard envoy/quickstart/*.sh)
+SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument tests/peers/build $(wildcard envoy/quickstart/*.sh)
 
 # What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
 WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
@@ -50,9 +50,14 @@ prometheus := $(or $(PROMETHEUS),$(TOOLS)/prometheus)
 promtool := $(or $(PROMTOOL),$(TOOLS)/promtool)
 alertmanager := $(or $(ALERTMANAGER),$(TOOLS)/alertmanager)
 
+# The current releases of those that the filter stands beside, built from source: tests/peers/go.mod has their versions.
+PEERS := $(CURDIR)/.cache/peers/bin
+
 # What the tests start, told in the environment.
 lab = ENVOY=$(envoy) PROMETHEUS=$(prometheus) PROMTOOL=$(promtool) ALERTMANAGER=$(alertmanager) \
 	PLF_MODULE=$(CURDIR)/$(MODULE) PLF_TRAP_MODULE=$(CURDIR)/$(TRAP_MODULE)
+# The same with the current Prometheus and Alertmanager, and the rest of the peers.
+lab_of_peers = $(lab) PROMETHEUS=$(PEERS)/prometheus PROMTOOL=$(PEERS)/promtool ALERTMANAGER=$(PEERS)/alertmanager PLF_PEERS=$(PEERS)
 
 # --- targets ---
 
@@ -71,6 +76,13 @@ companion: ## the companion, for the command line: target/release/prom-label-fil
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
 	@.ci/setup debian curl openssl
 	$(lab) .ci/cargo native test --locked $(TEST)
+
+# Its tests are ignored elsewhere: they need the peers. The others that are named here mean something else before the current releases.
+.PHONY: test-peers
+test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a real Thanos, the current Prometheus and prom-label-proxy; needs Go
+	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, there are no peers"; exit 0; fi; \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored $(TEST) && \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- equivalence:: alertmanager:: conflicts::
 
 .PHONY: equivalence
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
@@ -156,6 +168,10 @@ setup-envoy: ## .cache/bin/envoy, unless ENVOY is set
 .PHONY: setup-prometheus
 setup-prometheus: ## .cache/bin/prometheus and promtool, unless PROMETHEUS and PROMTOOL are set
 	@[ -n "$(PROMETHEUS)" ] && [ -n "$(PROMTOOL)" ] || .ci/setup prometheus
+
+.PHONY: peers
+peers: ## Thanos, Prometheus 3, Alertmanager and prom-label-proxy from source, where there is Go
+	@tests/peers/build || [ $$? = 3 ]
 
 .PHONY: setup-alertmanager
 setup-alertmanager: ## .cache/bin/alertmanager, unless ALERTMANAGER is set

@@ -11,6 +11,7 @@
 
 mod alertmanager;
 mod attacks;
+mod browser;
 mod clients;
 mod companion;
 mod config;
@@ -25,6 +26,7 @@ mod lab;
 mod limits;
 mod module;
 mod parameter_identity;
+mod parity;
 mod patterns;
 mod pipeline;
 mod promql;
@@ -35,3 +37,4 @@ mod response;
 mod routes;
 mod support;
 mod tenant_patterns;
+mod thanos;

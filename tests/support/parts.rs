@@ -42,6 +42,15 @@ pub(crate) fn amtool() -> PathBuf {
     program("AMTOOL", &["amtool"])
 }
 
+/// A peer's program, built from source: `thanos`, `prom-label-proxy`, or the current `prometheus`, `promtool`, `alertmanager`,
+/// `amtool`. The tests that need one are ignored but for `make test-peers`.
+pub(crate) fn peer(name: &str) -> PathBuf {
+    let folder = env::var_os("PLF_PEERS").map_or_else(|| checkout().join(".cache/peers/bin"), PathBuf::from);
+    let program = folder.join(name);
+    assert!(program.is_file(), "{name} is missing (PLF_PEERS or .cache/peers/bin): run make test-peers");
+    program
+}
+
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
     let path = env::var_os(variable).map_or_else(|| checkout().join(usual), PathBuf::from);
     assert!(path.is_file(), "{what} is missing ({variable} or {usual}): run make test");

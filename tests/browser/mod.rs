@@ -1,0 +1,1 @@
+//! The pages of Thanos and Prometheus through the filter, in a browser.

@@ -1,0 +1,1 @@
+//! The same requests through prom-label-proxy and through the filter.
