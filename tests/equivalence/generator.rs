@@ -52,7 +52,7 @@ const MODERN_OF_RANGE: [&str; 9] = [
 
 /// Which PromQL is composed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
+pub(crate) enum Age {
     /// What every Prometheus reads.
     Classic,
     /// What Prometheus 3 reads with all of its switches on, too.
@@ -70,19 +70,19 @@ enum Kind {
 
 /// Makes expressions; the same seed makes the same ones.
 #[derive(Debug)]
-pub(super) struct Generator {
+pub(crate) struct Generator {
     random: Rng,
     age: Age,
     out: String,
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64, age: Age) -> Self {
+    pub(crate) fn new(seed: u64, age: Age) -> Self {
         Self { random: Rng::with_seed(seed), age, out: String::new() }
     }
 
     /// An expression. Most mean something to Prometheus; some are of a wrong type, and a few are damaged.
-    pub(super) fn expression(&mut self) -> String {
+    pub(crate) fn expression(&mut self) -> String {
         let kind = match self.random.u8(..40) {
             0 => Kind::Scalar,
             1 => Kind::Range,
@@ -101,7 +101,7 @@ impl Generator {
     }
 
     /// A selector, as `match[]` takes it.
-    pub(super) fn selector(&mut self) -> String {
+    pub(crate) fn selector(&mut self) -> String {
         self.vector_selector();
         std::mem::take(&mut self.out)
     }

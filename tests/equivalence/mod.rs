@@ -6,8 +6,8 @@
 
 mod duties;
 mod essence;
-mod generator;
-mod party;
+pub(crate) mod generator;
+pub(crate) mod party;
 mod questions;
 mod semantics;
 mod shrink;
@@ -113,18 +113,18 @@ impl Holding {
 
 /// How much is asked.
 #[derive(Clone, Copy, Debug)]
-struct Extent {
+pub(crate) struct Extent {
     /// Random expressions for each party.
-    random: usize,
+    pub(crate) random: usize,
     /// Of the four questions about an expression, how many.
-    questions: usize,
+    pub(crate) questions: usize,
     /// Whether every question is asked by GET and by POST, or by one of them in turn.
-    both_methods: bool,
-    seed: u64,
+    pub(crate) both_methods: bool,
+    pub(crate) seed: u64,
 }
 
 impl Extent {
-    fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
         let seed = number("PLF_SEED").unwrap_or_else(now);
@@ -138,7 +138,7 @@ impl Extent {
 }
 
 /// The expressions that everybody is asked.
-fn corpus(extent: &Extent) -> Vec<String> {
+pub(crate) fn corpus(extent: &Extent) -> Vec<String> {
     let tables = [
         include_str!("../corpus/promql.tsv"),
         include_str!("../corpus/promql-switched.tsv"),
@@ -182,7 +182,7 @@ fn a_tenant_sees_through_the_filter_what_its_own_prometheus_would_answer() {
         let parties: Vec<_> = PARTIES.into_iter().enumerate().map(ask).collect();
         parties.into_iter().map(|party| party.join().expect("a party")).collect()
     });
-    eprintln!("{}", table(&tallies, &shared.version(), extent.seed));
+    eprintln!("{}", table(&tallies, &format!("Prometheus {}", shared.version()), extent.seed));
     let all: Vec<String> = tallies
         .iter()
         .flat_map(|(tenants, tally)| tally.differences.iter().map(move |text| format!("{tenants}: {text}")))
@@ -203,9 +203,9 @@ fn the_readme_names_every_difference_that_is_expected() {
 }
 
 /// A summary for people.
-fn table(tallies: &[(String, Tally)], version: &str, seed: u64) -> String {
+pub(crate) fn table(tallies: &[(String, Tally)], version: &str, seed: u64) -> String {
     let mut text = format!(
-        "\nPrometheus {version}, PLF_SEED={seed}\n{:<40} {:>11} {:>9} {:>9} {:>7} {:>6} {:>6} {:>12}\n",
+        "\n{version}, PLF_SEED={seed}\n{:<40} {:>11} {:>9} {:>9} {:>7} {:>6} {:>6} {:>12}\n",
         "who (reads what)", "expressions", "requests", "not empty", "errors", "open", "named", "differences"
     );
     let mut row = |name: &str, counts: [usize; 7]| {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// A difference that the README names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Named {
+pub(crate) enum Named {
     /// Without a matcher of its own it reads the info series of everybody.
     Info,
     /// What Prometheus 2 overlooks in a text, such as the `x` in `up[5m x]`.
@@ -26,10 +26,10 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+    pub(crate) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
 
     /// How the README begins to tell it.
-    pub(super) fn told(self) -> &'static str {
+    pub(crate) fn told(self) -> &'static str {
         match self {
             Self::Info => "- `info()` needs a second argument",
             Self::Grammar => "- PromQL is Prometheus 3.14's, also before an older upstream",
@@ -63,43 +63,52 @@ const MOST_SHRUNK: usize = 10;
 
 /// What came of the questions.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) expressions: usize,
-    pub(super) requests: usize,
+pub(crate) struct Tally {
+    pub(crate) expressions: usize,
+    pub(crate) requests: usize,
     /// Answers through the filter.
-    pub(super) compared: usize,
+    pub(crate) compared: usize,
     /// Of them, those with something in them.
-    pub(super) telling: usize,
+    pub(crate) telling: usize,
     /// Errors that both sides had.
-    pub(super) errors: usize,
-    pub(super) named: BTreeMap<Named, usize>,
+    pub(crate) errors: usize,
+    pub(crate) named: BTreeMap<Named, usize>,
     /// Answers that Prometheus chooses among several, which are compared with all of them.
-    pub(super) open: usize,
-    pub(super) differences: Vec<String>,
+    pub(crate) open: usize,
+    pub(crate) differences: Vec<String>,
 }
 
 /// One party, with its two ways to ask.
 #[derive(Debug)]
-pub(super) struct Party {
+pub(crate) struct Party {
     own: Connection,
     filtered: Connection,
     bearer: String,
+    /// Parameters that say how to answer, and do not change whose data it is. Each question has one of these in turn.
+    manners: Vec<&'static str>,
+    manner: &'static str,
     tally: Tally,
 }
 
 impl Party {
     /// A party whose own Prometheus listens on one port, and the filter on the other.
-    pub(super) fn new(own: u16, filtered: u16, bearer: String) -> Self {
+    pub(crate) fn new(own: u16, filtered: u16, bearer: String) -> Self {
         let (own, filtered) = (Connection::open(own), Connection::open(filtered));
-        Self { own, filtered, bearer, tally: Tally::default() }
+        Self { own, filtered, bearer, manners: vec![""], manner: "", tally: Tally::default() }
     }
 
-    pub(super) fn ask_all(mut self, extent: &Extent, corpus: &[String], generator: &mut Generator) -> Tally {
+    /// The same, and it asks in these manners.
+    pub(crate) fn in_manners(self, manners: &[&'static str]) -> Self {
+        Self { manners: manners.into(), ..self }
+    }
+
+    pub(crate) fn ask_all(mut self, extent: &Extent, corpus: &[String], generator: &mut Generator) -> Tally {
         let random = (0..extent.random).map(|_| generator.expression()).collect::<Vec<_>>();
         for expression in corpus.iter().chain(&random) {
             self.tally.expressions += 1;
             for (index, question) in about(expression).into_iter().take(extent.questions).enumerate() {
-                let mut ways = ways(&question);
+                self.manner = self.manners[(self.tally.expressions + index) % self.manners.len()];
+                let mut ways = self.ways(&question);
                 if !extent.both_methods {
                     // Each method has its turn at both endpoints.
                     ways = vec![ways.swap_remove((self.tally.expressions + index) % ways.len())];
@@ -107,9 +116,10 @@ impl Party {
                 self.ask(&question, ways);
             }
         }
-        for question in lookups(generator, extent.random / 2) {
-            let ways = ways(&question);
-            self.ask(&question, ways);
+        for (index, question) in lookups(generator, extent.random / 2).iter().enumerate() {
+            self.manner = self.manners[index % self.manners.len()];
+            let ways = self.ways(question);
+            self.ask(question, ways);
         }
         self.tally
     }
@@ -125,7 +135,7 @@ impl Party {
                     if !question.query.is_empty() && self.tally.differences.len() < MOST_SHRUNK {
                         text += &self.smallest(question, &method);
                     }
-                    self.tally.differences.push(format!("{method} {}?{}\n{text}", question.path, question.parameters));
+                    self.tally.differences.push(format!("{method} {}?{}\n{text}", question.path, self.parameters(question)));
                 }
             }
         }
@@ -137,7 +147,7 @@ impl Party {
         let mut difference = String::new();
         let small = shrink(&question.query, |text| {
             let smaller = &about(text)[at];
-            let way = ways(smaller).into_iter().find(|request| request.method == method).expect("this way");
+            let way = self.ways(smaller).into_iter().find(|request| request.method == method).expect("this way");
             let wanted = self.own(smaller);
             let verdict = self.compare(smaller, &wanted, way);
             if let Verdict::Different(text) = &verdict {
@@ -151,14 +161,35 @@ impl Party {
     /// What the party's own Prometheus answers.
     fn own(&mut self, question: &Question) -> Response {
         self.tally.requests += 1;
-        self.own.send(&get(format!("{}?{}", question.path, question.parameters)))
+        self.own.send(&self.directly(question))
+    }
+
+    fn parameters(&self, question: &Question) -> String {
+        match (question.parameters.as_str(), self.manner) {
+            (parameters, "") => parameters.to_owned(),
+            ("", manner) => manner.to_owned(),
+            (parameters, manner) => format!("{parameters}&{manner}"),
+        }
+    }
+
+    fn directly(&self, question: &Question) -> Request {
+        get(format!("{}?{}", question.path, self.parameters(question)))
+    }
+
+    /// The ways to ask a question.
+    fn ways(&self, question: &Question) -> Vec<Request> {
+        let mut ways = vec![self.directly(question)];
+        if !question.path.starts_with("/api/v1/label/") && question.path != "/federate" {
+            ways.push(post(question.path, &self.parameters(question)));
+        }
+        ways
     }
 
     /// Whether one side does not always answer this alike (Prometheus may choose which of several equal series `topk` takes,
     /// or what rounding leaves of a difference of nothing), and some answer of the one is an answer of the other too, in its
     /// values or its series at least.
     fn is_open(&mut self, question: &Question, request: &Request, wanted: &Response, got: &Response) -> bool {
-        let direct = get(format!("{}?{}", question.path, question.parameters));
+        let direct = self.directly(question);
         let mut ask = |connection: &mut Connection, request: &Request, first: &Response| -> Vec<Essence> {
             self.tally.requests += OPEN_TRIES;
             let again = (0..OPEN_TRIES).map(|_| connection.send(request));
@@ -233,14 +264,4 @@ enum Verdict {
 fn tells(response: &Response) -> bool {
     let text = response.text();
     !["\"result\":[]", "\"data\":[]"].iter().any(|empty| text.contains(empty)) && !text.is_empty()
-}
-
-/// The ways to ask a question.
-fn ways(question: &Question) -> Vec<Request> {
-    let Question { path, parameters, .. } = question;
-    let mut ways = vec![get(format!("{path}?{parameters}"))];
-    if !path.starts_with("/api/v1/label/") && *path != "/federate" {
-        ways.push(post(path, parameters));
-    }
-    ways
 }

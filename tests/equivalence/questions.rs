@@ -6,16 +6,16 @@ use crate::support::form::encode;
 
 /// A request to both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) path: &'static str,
+pub(crate) struct Question {
+    pub(crate) path: &'static str,
     /// Percent-encoded.
-    pub(super) parameters: String,
+    pub(crate) parameters: String,
     /// The PromQL in it, where there is just one text.
-    pub(super) query: String,
+    pub(crate) query: String,
 }
 
 /// `query` as an instant query, twice, and as a range query, twice.
-pub(super) fn about(query: &str) -> [Question; 4] {
+pub(crate) fn about(query: &str) -> [Question; 4] {
     let text = encode(query);
     let end = *END;
     let asked = |path, parameters| Question { path, parameters, query: query.to_owned() };
@@ -28,7 +28,7 @@ pub(super) fn about(query: &str) -> [Question; 4] {
 }
 
 /// Expressions that try to see more: what a slip would show first.
-pub(super) const PROBES: [&str; 36] = [
+pub(crate) const PROBES: [&str; 36] = [
     "{__name__=~\".+\"}",
     "count by (tenant, __name__) ({__name__!=\"\"})",
     "up{tenant=\"team-veggie\"}",
@@ -137,7 +137,7 @@ const LOOKUPS: [(&str, &str); 63] = [
 ];
 
 /// The look-ups, and some with random selectors.
-pub(super) fn lookups(generator: &mut Generator, random: usize) -> Vec<Question> {
+pub(crate) fn lookups(generator: &mut Generator, random: usize) -> Vec<Question> {
     let time = |text: &str| {
         [("{start}", 1300), ("{end}", 0), ("{late}", 240), ("{early}", 2100)]
             .iter()

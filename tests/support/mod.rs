@@ -20,6 +20,7 @@ pub(crate) mod protobuf;
 pub(crate) mod reading;
 pub(crate) mod remote_read;
 pub(crate) mod remote_write;
+pub(crate) mod thanos;
 pub(crate) mod tokenizer;
 pub(crate) mod tokens;
 pub(crate) mod updated;

@@ -57,8 +57,7 @@ impl Process {
         ready: &str,
     ) -> (u16, Self) {
         let run = || {
-            let port =
-                TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+            let port = free_port();
             let mut process = Self::start(program, &arguments(port), log.to_owned());
             let is_ready = eventually("a server to be ready", || {
                 if process.ended().is_some() {
@@ -109,6 +108,11 @@ impl Drop for Process {
         drop(self.keeper.stdin.take());
         drop(self.keeper.wait());
     }
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A new directory for one process. It stays after the run, logs are worth reading then, and goes with a later run.

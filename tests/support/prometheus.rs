@@ -1,11 +1,12 @@
 //! A real Prometheus over data of several tenants, and for each tenant one that holds nothing else.
 
-use super::client::{Body, Connection, get, request};
+use super::client::{Connection, get};
 use super::process::{Process, directory};
 use super::remote_write::{self, Series};
 use super::{data, parts};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
@@ -18,11 +19,13 @@ pub(crate) struct Duties {
     pub(crate) rules: Vec<(String, Value)>,
     pub(crate) scrape_configs: Value,
     pub(crate) remote_read: Value,
+    /// What Thanos's sidecar puts on everything.
+    pub(crate) external_labels: Value,
 }
 
 impl Default for Duties {
     fn default() -> Self {
-        Self { rules: Vec::new(), scrape_configs: json!([]), remote_read: json!([]) }
+        Self { rules: Vec::new(), scrape_configs: json!([]), remote_read: json!([]), external_labels: json!({}) }
     }
 }
 
@@ -30,6 +33,8 @@ impl Default for Duties {
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     pub(crate) port: u16,
+    /// Where its blocks are.
+    pub(crate) data: PathBuf,
     process: Process,
 }
 
@@ -64,7 +69,12 @@ impl Prometheus {
             fs::write(home.join(name), json!({"groups": groups}).to_string()).expect("the rules are written");
         }
         let written = json!({
-            "global": {"evaluation_interval": "1s", "scrape_interval": "1s", "scrape_timeout": "1s"},
+            "global": {
+                "evaluation_interval": "1s",
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "external_labels": duties.external_labels,
+            },
             "rule_files": duties.rules.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "scrape_configs": duties.scrape_configs,
             "remote_read": duties.remote_read,
@@ -87,16 +97,11 @@ impl Prometheus {
         };
         let log = home.join("prometheus.log");
         let (port, process) = Process::serve(&parts::prometheus(), arguments, &log, "/-/ready");
-        let found = Self { port, process };
+        let found = Self { port, data, process };
         if series.is_empty() {
             return found;
         }
-        let write = request("POST", "/api/v1/write")
-            .header("content-type", "application/x-protobuf")
-            .header("content-encoding", "snappy")
-            .header("x-prometheus-remote-write-version", "0.1.0")
-            .body(Body::Length(remote_write::body(series)));
-        let answer = Connection::open(found.port).send(&write);
+        let answer = Connection::open(found.port).send(&remote_write::request("/api/v1/write", series));
         assert_eq!(answer.status, 204, "{}\n{}", answer.text(), found.log_tail());
         found
     }

@@ -1,6 +1,7 @@
 //! Prometheus's remote write protocol, version 1: how the lab gives a Prometheus its data.
 // Prometheus: prompb/remote.proto, prompb/types.proto
 
+use super::client::{self, Body, Request};
 use super::protobuf::{field, varint};
 
 /// One series with everything in it.
@@ -43,6 +44,12 @@ impl Series {
 
     pub(crate) fn has(&self, name: &str, value: &str) -> bool {
         self.labels.iter().any(|label| (label.0.as_str(), label.1.as_str()) == (name, value))
+    }
+
+    /// The same without a label, which the upstream puts on it by itself.
+    pub(crate) fn without(mut self, label: &str) -> Self {
+        self.labels.retain(|(name, _)| name != label);
+        self
     }
 
     // TimeSeries
@@ -114,8 +121,13 @@ fn double(number: u64, value: f64) -> Vec<u8> {
     [varint(number << 3 | 1), value.to_le_bytes().to_vec()].concat()
 }
 
-/// The body of a request to `/api/v1/write`.
-pub(crate) fn body(series: &[Series]) -> Vec<u8> {
+/// The request that writes `series`.
+pub(crate) fn request(path: &str, series: &[Series]) -> Request {
     let message: Vec<u8> = series.iter().flat_map(|each| field(1, &each.bytes())).collect();
-    snap::raw::Encoder::new().compress_vec(&message).expect("a message of ordinary size")
+    let body = snap::raw::Encoder::new().compress_vec(&message).expect("a message of ordinary size");
+    client::request("POST", path)
+        .header("content-type", "application/x-protobuf")
+        .header("content-encoding", "snappy")
+        .header("x-prometheus-remote-write-version", "0.1.0")
+        .body(Body::Length(body))
 }
