@@ -88,7 +88,7 @@ fn configurations_without_a_problem_are_taken() {
         ),
         with_rule(r#""extra_parameters":["nocache","X[]"],"metadata":"deny""#),
         with_rule(
-            r#""error_on_replace":true,"rules_with_active_alerts":true,"enable_label_matchers_for_rules_api":true,"targets":"filter""#,
+            r#""error_on_replace":true,"rules_with_active_alerts":true,"enable_label_matchers_for_rules_api":true,"alerts_from_rules":true,"targets":"filter""#,
         ),
         with_rule(r#""remote_read":"rewrite","ui":"pass","warnings":"scrub","tenant_header":"THANOS-TENANT""#),
         with_rule(r#""danger_passthrough_paths":["/-/healthy","/prom/metrics"],"path_prefix":"/prom""#),
@@ -105,7 +105,7 @@ fn configurations_without_a_problem_are_taken() {
         with_rule(
             r#""jwt":{"metadata_namespace":"envoy.filters.http.jwt_authn","payload_key":"payload"},
             "route_metadata_namespace":"prom-label-filter","path_prefix":"/","error_on_replace":false,
-            "rules_with_active_alerts":false,"enable_label_matchers_for_rules_api":false,"metadata":"empty",
+            "rules_with_active_alerts":false,"enable_label_matchers_for_rules_api":false,"alerts_from_rules":false,"metadata":"empty",
             "targets":"deny","remote_read":"deny","hold_response_headers":false,"ui":"deny",
             "danger_passthrough_paths":[],"extra_parameters":[],"warnings":"pass","explain":false,"tenant_header":"",
             "alertmanager":{"enabled":false,"path_prefix":"/","silence_writes":"deny","cluster":"alertmanager"},
@@ -492,7 +492,7 @@ fn problems_of_the_other_settings_are_named() {
             "labels[1].name: is needed: the label to enforce",
             "labels[1].header: `a b` is no header name: letters, digits and `-` make one",
             "metadata: must be one of `empty`, `deny`, `danger_pass`, not `x`",
-            "zzz: unknown setting; known here: `limits`, `path_prefix`, `labels`, `jwt`, `route_metadata_namespace`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`, `explain`",
+            "zzz: unknown setting; known here: `limits`, `path_prefix`, `labels`, `jwt`, `route_metadata_namespace`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `alerts_from_rules`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`, `explain`",
         ], Agrees),
     ];
     for (text, expected, schema) in cases {

@@ -253,6 +253,18 @@ pub struct RulesApi {
     pub others: RulesOfOthers,
     /// Whether the upstream is asked for the tenant's rules alone.
     pub at_source: AtSource,
+    /// Where `/api/v1/alerts` is answered from.
+    pub alerts: AlertsFrom,
+}
+
+/// Where the alerts of `/api/v1/alerts` come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlertsFrom {
+    /// The upstream's own answer, filtered by the alerts' labels.
+    #[default]
+    Alerts,
+    /// The upstream's rules (`alerts_from_rules`): of a Thanos, only they carry the servers' external labels.
+    Rules,
 }
 
 /// What becomes of a rule that does not carry the tenant's labels.

@@ -5,8 +5,8 @@
 use super::error::quoted;
 use super::names;
 use super::policy::{
-    Alertmanager, AtSource, Conflicts, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy, RemoteRead,
-    ResponseHeaders, RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
+    Alertmanager, AlertsFrom, AtSource, Conflicts, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy,
+    RemoteRead, ResponseHeaders, RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
 };
 use super::raw::{Most, Section};
 use super::rules::rules;
@@ -27,6 +27,7 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
         rules_api: RulesApi {
             others: root.switch("rules_with_active_alerts", RulesOfOthers::Dropped, RulesOfOthers::KeptWithOwnAlerts),
             at_source: root.switch("enable_label_matchers_for_rules_api", AtSource::AsAsked, AtSource::Narrowed),
+            alerts: root.switch("alerts_from_rules", AlertsFrom::Alerts, AlertsFrom::Rules),
         },
         metadata: root.word(
             "metadata",

@@ -12,7 +12,7 @@ pub mod scrub;
 mod silences;
 mod targets;
 
-use crate::config::policy::{Policy, RulesOfOthers, Warnings};
+use crate::config::policy::{AlertsFrom, Policy, RulesOfOthers, Warnings};
 use crate::denial::{Denial, ResponseError};
 use crate::route::{Endpoint, Method};
 use crate::scope::TenantScope;
@@ -42,8 +42,8 @@ enum Entries {
     Exemplars,
     /// Of `/api/v1/rules`.
     Rules(RulesOfOthers),
-    /// Of `/api/v1/alerts`.
-    Alerts,
+    /// Of `/api/v1/alerts`, by the labels of its alerts or from the rules.
+    Alerts(AlertsFrom),
     /// Of `/api/v1/targets`.
     Targets,
     /// Of Alertmanager.
@@ -64,7 +64,7 @@ impl ResponsePlan {
             // Some stores drop the matchers on their external labels and answer with everybody's exemplars.
             Endpoint::QueryExemplars => filter(Entries::Exemplars),
             Endpoint::Rules => filter(Entries::Rules(policy.rules_api.others)),
-            Endpoint::Alerts => filter(Entries::Alerts),
+            Endpoint::Alerts => filter(Entries::Alerts(policy.rules_api.alerts)),
             Endpoint::Targets => filter(Entries::Targets),
             Endpoint::Silences if method == Method::Get => filter(Entries::Silences),
             Endpoint::Silence if method == Method::Get => filter(Entries::Silence),
@@ -108,6 +108,12 @@ impl ResponsePlan {
             | Endpoint::Ready
             | Endpoint::Passthrough => Self::Verbatim,
         }
+    }
+
+    /// Whether the upstream is asked for its rules, and the tenant gets their alerts.
+    #[must_use]
+    pub fn takes_alerts_from_rules(&self) -> bool {
+        matches!(self, Self::Filter(ResponseFilter { entries: Entries::Alerts(AlertsFrom::Rules), .. }))
     }
 }
 
@@ -200,7 +206,8 @@ impl ResponseFilter {
         match self.entries {
             Entries::Exemplars => envelope::edit_success(text, |data| exemplars::filter(data, scope)),
             Entries::Rules(others) => envelope::edit_success(text, |data| rules::filter(data, scope, others)),
-            Entries::Alerts => envelope::edit_success(text, |data| alerts::filter(data, scope)),
+            Entries::Alerts(AlertsFrom::Alerts) => envelope::edit_success(text, |data| alerts::filter(data, scope)),
+            Entries::Alerts(AlertsFrom::Rules) => envelope::edit_success(text, |data| alerts::of_rules(data, scope)),
             Entries::Targets => envelope::edit_success(text, |data| targets::filter(data, scope)),
             Entries::Silences => silences::filter_list(text, scope),
             Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
@@ -210,7 +217,7 @@ impl ResponseFilter {
     fn failure(&self, text: &str) -> Option<String> {
         match self.entries {
             // An error has no data; if it had, it would be everybody's.
-            Entries::Exemplars | Entries::Rules(_) | Entries::Alerts | Entries::Targets => {
+            Entries::Exemplars | Entries::Rules(_) | Entries::Alerts(_) | Entries::Targets => {
                 envelope::edit(text, |_| Some(json::Edit::Replace("null".to_owned())))
             }
             // Alertmanager: api/v2, errors are texts.

@@ -60,7 +60,7 @@ pub(crate) struct Narrowed<T> {
 /// The changes that make a request's head fit to go upstream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OutboundHead {
-    /// The new `:path`; its part in front of the `?` is the one received.
+    /// The new `:path`; its part in front of the `?` is the one received, but for alerts that come from the rules.
     pub path: Vec<u8>,
     /// Headers to remove; all of them are there.
     pub remove: Vec<String>,
@@ -123,6 +123,11 @@ const NARROWING_THE_ANSWER: &[&str] =
 // Go: net/http/request.go, parsePostForm (10 MiB)
 const MOST_WRITTEN: usize = 9 << 20;
 
+/// The path of the alerts, and of the rules that they may come from: of those, the alerting ones.
+const ALERTS: &[u8] = b"/api/v1/alerts";
+const RULES: &[u8] = b"/api/v1/rules";
+const ALERTING: &str = "type=alert";
+
 /// The content type of every form that we write.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -151,7 +156,13 @@ pub(crate) fn head(
     for name in ["content-type", "content-encoding"] {
         out.remove(head, name);
     }
-    let (query, explanation) = parameters::narrowed(policy, route, scope, head.query, b"")?;
+    let (mut query, explanation) = parameters::narrowed(policy, route, scope, head.query, b"")?;
+    if plan.takes_alerts_from_rules() {
+        // A path that is spelled in another way is not served: there is no telling what would take its place.
+        let prefix = head.path.strip_suffix(ALERTS).ok_or(Denial::NotServed)?;
+        out.path = [prefix, RULES].concat();
+        query = if query.is_empty() { ALERTING.to_owned() } else { format!("{ALERTING}&{query}") };
+    }
     out.query(query.as_bytes());
     Ok(Narrowed { out: Enforced(out), explanation })
 }

@@ -138,7 +138,7 @@ pub(super) fn narrowed(
 
 /// What is put into each selector of an endpoint.
 fn matchers(policy: &Policy, route: &Route, scope: &TenantScope) -> Matchers {
-    let RulesApi { others, at_source } = policy.rules_api;
+    let RulesApi { others, at_source, alerts: _ } = policy.rules_api;
     let is_rules = route.endpoint == Endpoint::Rules;
     // A rule of another's that has alerts of the tenant's must come, so that it can be kept: what is asked may hold for it.
     if is_rules && others == RulesOfOthers::KeptWithOwnAlerts {

@@ -25,10 +25,11 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             "both",
             with(json!({"rules_with_active_alerts": true, "enable_label_matchers_for_rules_api": true})),
         ),
+        Listener::new("from rules", with(json!({"alerts_from_rules": true, "path_prefix": "/shared"}))),
         Listener::new(
             "lifted",
             json!({"labels": [{"name": "tenant", "header": "x-tenant", "danger_unrestricted": ["sre"]}],
-                "targets": "filter"}),
+                "targets": "filter", "alerts_from_rules": true}),
         ),
     ])
 });
@@ -108,6 +109,37 @@ fn shared_rules_stay_while_they_have_own_alerts() {
         assert_eq!(answered(&bench, listener, &tenant(get("/api/v1/rules")), &data), left);
     }
     assert_eq!(answered(&bench, "plain", &tenant(get("/api/v1/rules")), &data), json!({"groups": []}));
+}
+
+#[test]
+fn alerts_come_from_the_rules_where_only_those_carry_the_label() {
+    let bench = bench();
+    let alert = |tenant: &Value| json!({"labels": {"alertname": "A", "tenant": tenant}, "state": "firing"});
+    let silent = json!({"labels": {"alertname": "A"}, "state": "firing", "value": "1e+00"});
+    let own_rule = json!({"labels": {"tenant": "a"}, "alerts": [silent, alert(&json!("b"))]});
+    let foreign_rule = json!({"labels": {"tenant": "b"}, "alerts": [silent, alert(&json!("a"))]});
+    let shared_rule = json!({"labels": {}, "alerts": [silent, alert(&json!("b")), alert(&json!("a"))]});
+    let data = json!({"groups": [{"name": "g", "rules": [foreign_rule, own_rule]}, {"rules": [shared_rule]}]});
+    for (asked, parameters) in [
+        ("", pairs([("type", "alert")])),
+        ("?dedup=false&type=record&match[]=up", pairs([("type", "alert"), ("dedup", "false")])),
+    ] {
+        let request = tenant(get(format!("/shared/api/v1/alerts{asked}")));
+        let alerts = answered(&bench, "from rules", &request, &data);
+        assert_eq!(alerts, json!({"alerts": [silent, alert(&json!("a"))]}));
+        let recorded = bench.arrived(&request);
+        assert_eq!((recorded.path(), recorded.url_parameters()), ("/shared/api/v1/rules".into(), parameters));
+    }
+    // There is nothing that could take the place of another spelling.
+    bench.refused("from rules", &tenant(get("/shared/api/v1/%61lerts")), 404, OURS);
+    // Nothing is hidden from whom nothing is restricted.
+    let request = get("/api/v1/alerts").header("x-tenant", "sre");
+    assert_eq!(answered(&bench, "lifted", &request, &json!({"alerts": [silent]})), json!({"alerts": [silent]}));
+    assert_eq!(bench.arrived(&request).path(), "/api/v1/alerts");
+    // The alerts themselves are no answer to what was asked.
+    let request = tenant(get("/shared/api/v1/alerts"));
+    bench.upstream.answer(&request, Answer::json(200, r#"{"status":"success","data":{"alerts":[]}}"#));
+    assert_eq!(bench.send("from rules", &request).json()["errorType"], OURS);
 }
 
 #[test]

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 const TENANTS: [&str; 4] = ["team-fruit", "team-veggie", "a\"b", "a|b"];
 
 /// Who asks: tenants, and whether a second rule is enforced.
-const PARTIES: [(&str, &[&str]); 5] = [
+const PARTIES: [(&str, &[&str]); 6] = [
     ("plain", &["team-fruit"]),
     ("plain", &["a|b"]),
     ("plain", &["team-fruit", "a\"b"]),
     ("paged", &["team-fruit"]),
     ("source", &["team-veggie", "a|b"]),
+    ("from rules", &["a\"b", "team-veggie"]),
 ];
 
 /// One tenant's rules: a file with groups of its own, and one with a group's name that others have too.
@@ -76,7 +77,7 @@ fn prometheus(
 }
 
 /// Waits until every rule has been evaluated and every target scraped, of which each tenant has two.
-fn settled(port: u16, tenants: &[&str]) {
+pub(crate) fn settled(port: u16, tenants: &[&str]) {
     eventually("rules and targets to settle", || {
         let rules = ask(port, &get("/api/v1/rules")).text();
         let targets = ask(port, &get("/api/v1/targets")).text();
@@ -136,7 +137,7 @@ fn questions() -> Vec<String> {
 }
 
 /// What must be the same: without times, which differ from run to run, and where files lie.
-fn essence(response: &Response) -> Value {
+pub(crate) fn essence(response: &Response) -> Value {
     let mut json = response.json();
     // The order in which a Prometheus meets targets and their metadata is a map's.
     strip(&mut json);
@@ -191,6 +192,7 @@ fn rules_alerts_and_targets_are_those_of_a_prometheus_of_ones_own() {
     let listeners = [
         Listener::new("plain", configuration(json!({}))),
         Listener::new("paged", configuration(json!({"hold_response_headers": true}))).stop_iteration(),
+        Listener::new("from rules", configuration(json!({"alerts_from_rules": true}))),
         Listener::new("source", configuration(json!({"enable_label_matchers_for_rules_api": true}))),
     ];
     let envoy = Envoy::start(&bootstrap(&listeners, vec![cluster("upstream", shared.port, false)]));

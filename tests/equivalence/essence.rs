@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 /// Line and column in the text of a query, as Prometheus and its parser write them.
 static POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b\d+:\d+\b|\bchar \d+\b").expect("a pattern"));
 
-/// A piece of the query in the words of a parser, which may have been cut off.
-static PIECE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""(\\.|[^"\\])*"(\.\.\.)?"#).expect("a pattern"));
+/// A piece of the query in the words of a parser, which may have been cut off, or a character of it.
+static PIECE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""(\\.|[^"\\])*"(\.\.\.)?|'.'"#).expect("a pattern"));
 
 /// Series that an error names.
 static SERIES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{.*?\}").expect("a pattern"));

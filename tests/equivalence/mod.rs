@@ -4,7 +4,7 @@
 //! `make test` asks the corpus and some random expressions; `make equivalence` asks everything and prints a table.
 //! PLF_SEED repeats a run.
 
-mod duties;
+pub(crate) mod duties;
 mod essence;
 pub(crate) mod generator;
 pub(crate) mod party;

@@ -23,10 +23,13 @@ pub(crate) enum Named {
     SeriesOfAll,
     /// Prometheus looks labels up by block, and the blocks of a shared one cover the times of everybody's samples.
     Blocks,
+    /// What Prometheus refuses is refused before a Thanos too, which answers otherwise.
+    Thanos,
 }
 
 impl Named {
-    pub(crate) const ALL: [Self; 5] = [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Info, Self::Grammar, Self::FederateText, Self::SeriesOfAll, Self::Blocks, Self::Thanos];
 
     /// How the README begins to tell it.
     pub(crate) fn told(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Named {
             Self::FederateText => "- Refusals of the filter's own are JSON on `/federate` too",
             Self::SeriesOfAll => "- `/api/v1/series` without `match[]` answers",
             Self::Blocks => "- Labels between two times are looked up in all of a block",
+            Self::Thanos => "- Before a Thanos too, a selector that selects everything is a 400",
         }
     }
 
@@ -47,6 +51,10 @@ impl Named {
             (400, 400) if local && question.path == "/federate" => Some(Self::FederateText),
             (200 | 400 | 422, 400) if local && refusal.contains("info series") => Some(Self::Info),
             (200, 400) if local && refusal.contains("parse error: unexpected character") => Some(Self::Grammar),
+            (200 | 422, 400) if local && refusal.contains("must contain at least one non-empty matcher") => {
+                Some(Self::Thanos)
+            }
+            (404, 400) if local && question.path == "/federate" => Some(Self::Thanos),
             (400, 200) if question.path == "/api/v1/series" && question.parameters.is_empty() => {
                 Some(Self::SeriesOfAll)
             }
@@ -135,7 +143,11 @@ impl Party {
                     if !question.query.is_empty() && self.tally.differences.len() < MOST_SHRUNK {
                         text += &self.smallest(question, &method);
                     }
-                    self.tally.differences.push(format!("{method} {}?{}\n{text}", question.path, self.parameters(question)));
+                    self.tally.differences.push(format!(
+                        "{method} {}?{}\n{text}",
+                        question.path,
+                        self.parameters(question)
+                    ));
                 }
             }
         }

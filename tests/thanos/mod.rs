@@ -3,5 +3,9 @@
 //!
 //! Needs the peers (`make test-peers`).
 
+mod duties;
+mod exemplars;
+mod frontend;
 mod queries;
+mod stopped;
 mod world;

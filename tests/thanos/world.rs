@@ -43,10 +43,8 @@ impl World {
         };
         let shared = Querier::over(&stores, &[]);
         let own = PARTIES.map(|(_, tenants)| Querier::over(of(tenants), &[])).into();
-        let envoy = Envoy::start(&bootstrap(
-            &[Listener::new("token", configuration()).jwt()],
-            vec![cluster("upstream", shared.port, false)],
-        ));
+        let listeners = [Listener::new("token", configuration()).jwt()];
+        let envoy = Envoy::start(&bootstrap(&listeners, vec![cluster("upstream", shared.port, false)]));
         Self { shared, own, envoy, _stores: stores, _servers: servers }
     }
 
@@ -67,7 +65,6 @@ fn configuration() -> Value {
         "labels": [{"name": "tenant", "jwt_claim": "tenants", "danger_unrestricted": ["sre"]}],
         "promql": {"experimental_functions": true, "extended_range_selectors": true},
         "targets": "filter",
-        "warnings": "scrub",
     })
 }
 
