@@ -77,12 +77,12 @@ test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager #
 	@.ci/setup debian curl openssl
 	$(lab) .ci/cargo native test --locked $(TEST)
 
-# Its tests are ignored elsewhere: they need the peers. The others that are named here mean something else before the current releases.
+# What `make test` ignores, because it needs the peers; and what means more before the current releases. Without the browser's.
 .PHONY: test-peers
 test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a real Thanos, the current Prometheus and prom-label-proxy; needs Go
-	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, there are no peers"; exit 0; fi; \
-	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored $(TEST) && \
-	$(lab_of_peers) .ci/cargo native test --locked --test integration -- equivalence:: alertmanager:: conflicts::
+	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, because there are no peers"; exit 0; fi; \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --skip browser:: \
+		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts::)
 
 .PHONY: equivalence
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
