@@ -38,7 +38,7 @@ export TOOLCHAIN FUZZ_SECONDS
 MODULE := target/prom-label-filter.wasm
 TRAP_MODULE := target/prom-label-filter-trap.wasm
 SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
-SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument tests/peers/build $(wildcard envoy/quickstart/*.sh)
+SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument tests/peers/build $(wildcard envoy/*.sh envoy/*/*.sh)
 
 # What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
 WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
@@ -93,6 +93,12 @@ demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctr
 	@.ci/setup debian curl jq openssl
 	@ENVOY=$(envoy) PROMETHEUS=$(prometheus) MODULE=$(MODULE) ONCE=$(ONCE) envoy/quickstart/run.sh
 
+.PHONY: demo-thanos
+demo-thanos: $(MODULE) peers setup-envoy ## the tutorial: three Prometheus servers with sidecars and a Thanos Querier; needs Go; ONCE=1 as above
+	@.ci/setup debian curl jq openssl
+	@if [ ! -x $(PEERS)/thanos ]; then echo "demo-thanos: left out, because there is no Thanos"; exit 0; fi; \
+	ENVOY=$(envoy) PROMETHEUS=$(PEERS)/prometheus THANOS=$(PEERS)/thanos MODULE=$(MODULE) ONCE=$(ONCE) envoy/thanos/run.sh
+
 .PHONY: bench
 bench: $(MODULE) setup-envoy ## what rewriting costs, and that it grows as its input does: natively, in V8, in Envoy
 	@.ci/setup debian node:nodejs || true
@@ -116,7 +122,7 @@ lint-rust:
 .PHONY: lint-shell
 lint-shell:
 	.ci/setup debian shellcheck
-	shellcheck $(SCRIPTS)
+	shellcheck -x $(SCRIPTS)
 
 # Building cargo-deny takes minutes: it runs where it is. The advisories need their database from the net.
 .PHONY: lint-deny

@@ -87,8 +87,12 @@ fn errors_fail_warnings_only_when_strict_and_notes_never() {
 }
 
 #[test]
-fn the_shipped_bootstrap_has_no_findings_but_two_notes() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/quickstart/envoy.yaml");
+fn the_shipped_bootstraps_have_no_findings_but_two_notes() {
+    has_two_notes(concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/quickstart/envoy.yaml"));
+    has_two_notes(concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/thanos/envoy.yaml"));
+}
+
+fn has_two_notes(file: &str) {
     let found = run(["check", "--strict", "--format", "json", file]);
     assert_eq!(found.code, Some(0), "{found:?}");
     let found = found.json();
