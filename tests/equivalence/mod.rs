@@ -5,7 +5,7 @@
 //! PLF_SEED repeats a run.
 
 mod duties;
-mod essence;
+pub(crate) mod essence;
 mod generator;
 mod party;
 mod questions;
