@@ -21,7 +21,7 @@ static SERIES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{.*?\}").expect(
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Essence {
     pub(super) status: u16,
-    pub(super) content: Value,
+    pub(crate) content: Value,
 }
 
 /// Whose words an error is told in.

@@ -1,16 +1,15 @@
 //! Asks a question of both and says what differs: what the upstream received, by meaning, and what came back.
 
-use super::judge::{Judge, Place, meaning, narrowed, own_matchers, replaced};
+use super::conflicts::Conflicts;
+use super::judge::{Judge, meaning, narrowed, replaced};
 use super::named::Named;
 use super::pair::{Both, Outcome, Pair};
-use super::questions::{Endpoint, Question};
+use super::questions::{Endpoint, Question, is_newer, printed_again};
 use super::tally::{Tally, Verdict};
-use super::way::{Tenant, Way};
+use super::way::Way;
 use crate::equivalence::essence::{Texts, essence};
 use crate::support::client::Response;
-use crate::support::form::decode;
 use crate::support::upstream::Recorded;
-use regex_lite::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -38,22 +37,31 @@ impl Asked {
 
     /// What was received, in the URL and in the form.
     pub(super) fn of(recorded: &Recorded, judge: &mut Judge) -> Self {
-        let form = if recorded.method == "POST" { recorded.form_parameters() } else { Vec::new() };
-        let all = recorded.url_parameters().into_iter().chain(form);
-        let parameters = all.map(|(name, value)| {
-            let value = if name == "query" || name == "match[]" { judge.meaning(&value).to_string() } else { value };
-            (name, value)
-        });
-        Self::new(&recorded.method, &recorded.path(), parameters.collect())
+        let is_form = recorded.all("content-type").iter().any(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let form = if is_form { recorded.form_parameters() } else { Vec::new() };
+        let all = recorded.url_parameters().into_iter().chain(form).collect();
+        Self::read(&recorded.method, &recorded.path(), all, judge)
     }
 
-    /// What a text says, with its PromQL by its meaning.
-    pub(super) fn written(method: &str, path: &str, parameters: &str, judge: &mut Judge) -> Self {
-        let read = |(name, value): (String, String)| {
-            let value = if name == "query" || name == "match[]" { judge.meaning(&value).to_string() } else { value };
-            (name, value)
-        };
-        Self::new(method, path, decode(parameters.as_bytes()).into_iter().map(read).collect())
+    /// What a test has written: `GET /path?a=b`, its parameters decoded.
+    pub(super) fn written(text: &str, judge: &mut Judge) -> Self {
+        let (method, target) = text.split_once(' ').expect("a method");
+        let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
+        let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
+        let all = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self::read(method, path, all, judge)
+    }
+
+    fn read(method: &str, path: &str, mut parameters: Vec<(String, String)>, judge: &mut Judge) -> Self {
+        for (name, value) in &mut parameters {
+            *value = match name.as_str() {
+                "query" | "match[]" => judge.meaning(value).to_string(),
+                // Alertmanager's matchers are PromQL's. Some select everything, which PromQL refuses alone.
+                "filter" => judge.meaning(&format!("filter{{{value}}}")).to_string(),
+                _ => continue,
+            };
+        }
+        Self::new(method, path, parameters)
     }
 }
 
@@ -66,7 +74,11 @@ pub(super) struct Asker<'a> {
     pub(super) tally: Tally,
 }
 
-impl Asker<'_> {
+impl<'a> Asker<'a> {
+    pub(super) fn new(way: Way, pair: Pair<'a>, judge: Judge) -> Self {
+        Self { way, pair, judge, tally: Tally::default() }
+    }
+
     pub(super) fn ask(&mut self, question: &Question) {
         let both = self.pair.ask(&question.request(self.way), |_, _| {});
         let verdict = self.compare(question, &both);
@@ -74,11 +86,21 @@ impl Asker<'_> {
     }
 
     fn compare(&mut self, question: &Question, both: &Both) -> Verdict {
-        let trees: Vec<Option<Value>> = question.texts.iter().map(|text| self.judge.tree(text)).collect();
+        let is_asked = |tree: &Value| question.endpoint.is_expression() || tree["type"] == "vectorSelector";
+        let trees: Vec<_> = question.texts.iter().map(|text| self.judge.tree(text).filter(is_asked)).collect();
+        let conflicts = Conflicts::of(self.way, question.endpoint, trees.iter().flatten());
+        let refuse = |side: &Outcome, text: &str| side.received.is_none() && side.response.text().contains(text);
+        let theirs = refuse(&both.theirs, "conflicting label matcher");
+        let ours = refuse(&both.ours, "the enforced matcher");
+        if (theirs, ours) != (conflicts.theirs, conflicts.ours) {
+            return different(&format!("not the conflicts that there are: {conflicts:?}"), both);
+        }
+        if theirs != ours {
+            return conflicts.named.map_or_else(|| different("only one of the two refused", both), Verdict::named);
+        }
         match (&both.theirs.received, &both.ours.received) {
             (Some(theirs), Some(ours)) => self.compare_asked(question, &trees, both, (theirs, ours)),
-            (None, None) if [&both.theirs, &both.ours].iter().all(|side| side.response.status == 400) => Verdict::Same,
-            _ => self.compare_refusal(question, &trees, both),
+            _ => compare_refusal(question, &trees, both),
         }
     }
 
@@ -89,17 +111,12 @@ impl Asker<'_> {
         both: &Both,
         (theirs, ours): (&Recorded, &Recorded),
     ) -> Verdict {
-        let Some((wanted_theirs, wanted_ours, named)) = self.expected(question, trees) else {
-            return different("Prometheus does not take what both sent on", both);
-        };
+        let (wanted_theirs, wanted_ours, named) = self.expected(question, trees);
         if Asked::of(theirs, &mut self.judge) != wanted_theirs {
             return different(&format!("prom-label-proxy should have asked {wanted_theirs:?}"), both);
         }
         if Asked::of(ours, &mut self.judge) != wanted_ours {
             return different(&format!("the filter should have asked {wanted_ours:?}"), both);
-        }
-        if self.way.is_strict() && self.conflict(question, trees) {
-            return different("a matcher that cannot agree went on", both);
         }
         if wanted_theirs != wanted_ours {
             return Verdict::Named(named);
@@ -111,7 +128,7 @@ impl Asker<'_> {
     }
 
     /// What each should ask of the upstream, and by which differences the two are not the same.
-    fn expected(&self, question: &Question, trees: &[Option<Value>]) -> Option<(Asked, Asked, BTreeSet<Named>)> {
+    fn expected(&mut self, question: &Question, trees: &[Option<Value>]) -> (Asked, Asked, BTreeSet<Named>) {
         let (tenant, endpoint) = (self.way.tenant(), question.endpoint);
         let (mut theirs, mut ours, mut named) = (question.others.clone(), question.others.clone(), BTreeSet::new());
         ours.retain(|(name, _)| !UNKNOWN.contains(&name.as_str()));
@@ -119,86 +136,53 @@ impl Asker<'_> {
             named.insert(Named::UnknownParameter);
         }
         let name = endpoint.text_parameter();
-        for tree in trees {
-            let tree = tree.as_ref()?;
-            let (narrowed, (replaced, differences)) = (narrowed(tree, tenant), match endpoint.is_expression() {
-                true => replaced(tree, tenant),
-                // Selectors are only added to.
-                false => (narrowed(tree, tenant), BTreeSet::new()),
-            });
-            named.extend(differences);
-            ours.push((name.to_owned(), meaning(&narrowed).to_string()));
-            theirs.push((name.to_owned(), meaning(&replaced).to_string()));
+        for (text, tree) in question.texts.iter().zip(trees) {
+            let (their_meaning, our_meaning) = match (printed_again(text, tenant), tree) {
+                (Some((printed, kept)), _) => {
+                    named.insert(Named::PrintedAgain);
+                    (self.judge.meaning(&printed), self.judge.meaning(&kept))
+                }
+                (None, Some(tree)) => {
+                    let ours = narrowed(tree, tenant);
+                    // Selectors are only added to.
+                    let (theirs, differences) =
+                        if endpoint.is_expression() { replaced(tree, tenant) } else { (ours.clone(), BTreeSet::new()) };
+                    named.extend(differences);
+                    (meaning(&theirs), meaning(&ours))
+                }
+                (None, None) => (json!("nothing that Prometheus takes"), json!(text)),
+            };
+            theirs.push((name.to_owned(), their_meaning.to_string()));
+            ours.push((name.to_owned(), our_meaning.to_string()));
         }
-        let bare = || (name.to_owned(), meaning(&narrowed(&everything(), tenant)).to_string());
+        let bare = (name.to_owned(), meaning(&narrowed(&everything(), tenant)).to_string());
         if endpoint.is_narrowed() && !endpoint.is_expression() {
             // prom-label-proxy looks at URL and form apart.
             if trees.is_empty() || question.method == "POST" {
-                theirs.push(bare());
+                theirs.push(bare.clone());
             }
             match (trees.is_empty(), endpoint) {
                 (true, Endpoint::Federate) => drop(named.insert(Named::FederateOfNothing)),
-                (true, _) => ours.push(bare()),
+                (true, _) => ours.push(bare),
                 (false, _) if question.method == "POST" => drop(named.insert(Named::WidenedPost)),
                 (false, _) => {}
             }
         }
         let asked = |parameters| Asked::new(question.method, endpoint.path(), parameters);
-        Some((asked(theirs), asked(ours), named))
-    }
-
-    /// Whether what one refused and the other did not is a difference that there may be.
-    fn compare_refusal(&self, question: &Question, trees: &[Option<Value>], both: &Both) -> Verdict {
-        let refused = |side: &Outcome| side.received.is_none() && side.response.status == 400;
-        let says = |side: &Outcome, text: &str| side.response.text().contains(text);
-        let (theirs, ours) = (refused(&both.theirs), refused(&both.ours));
-        let is_conflict = self.way.is_strict() && says(&both.ours, "hold for") | says(&both.ours, "holds for");
-        let named = if ours && says(&both.ours, "info series") && question.texts.iter().any(|text| text.contains("info")) {
-            Named::Info
-        } else if theirs && says(&both.theirs, r#"unknown function with name \"holt_winters\""#) {
-            Named::OldFunction
-        } else if ours && is_conflict && self.conflict(question, trees) && !question.endpoint.is_expression() {
-            Named::StrictSelectors
-        } else if ours && is_conflict && self.conflict(question, trees) && !self.conflicts_by_itself(trees) {
-            Named::StrictTogether
-        } else if theirs
-            && says(&both.theirs, "conflicting label matcher")
-            && matches!(self.way.tenant(), Tenant::Pattern(_))
-            && !self.conflict(question, trees)
-        {
-            Named::StrictPattern
-        } else {
-            return different("only one of the two refused", both);
-        };
-        Verdict::named(named)
-    }
-
-    /// Whether the matchers on the label at some selector hold for none of the tenant's values.
-    fn conflict(&self, _: &Question, trees: &[Option<Value>]) -> bool {
-        self.values_without(trees, |asked, value| asked.iter().all(|matcher| holds(matcher, value)))
-    }
-
-    /// Whether one of them does so by itself, where prom-label-proxy looks.
-    fn conflicts_by_itself(&self, trees: &[Option<Value>]) -> bool {
-        let Tenant::Values(values) = self.way.tenant() else { return false };
-        let mut all = trees.iter().flatten().flat_map(own_matchers).filter(|(place, _)| *place != Place::Parameter);
-        all.any(|(_, asked)| asked.iter().any(|matcher| !values.iter().any(|value| holds(matcher, value))))
-    }
-
-    fn values_without(&self, trees: &[Option<Value>], agrees: impl Fn(&[(String, String)], &str) -> bool) -> bool {
-        // Of a pattern these tests know its values.
-        let values = match self.way.tenant() {
-            Tenant::Values(values) => values,
-            Tenant::Pattern(_) => &["team-fruit", "team-veg", "team-veggie"],
-        };
-        let mut selectors = trees.iter().flatten().flat_map(own_matchers);
-        selectors.any(|(_, asked)| !values.iter().any(|value| agrees(&asked, value)))
+        (asked(theirs), asked(ours), named)
     }
 
     /// Whether the answers are the same, where Prometheus does not choose among several.
     fn is_same_answer(&mut self, question: &Question, both: &Both) -> bool {
         let text = question.texts.first().map(String::as_str).unwrap_or_default();
-        let content = |response: &Response| essence(text, response, Texts::Compared);
+        let content = |response: &Response| {
+            let mut essence = essence(text, response, Texts::Compared);
+            // Series have no order.
+            if let Some(series) = essence.content.pointer_mut("/data").and_then(Value::as_array_mut) {
+                series.sort_by_cached_key(ToString::to_string);
+            }
+            essence
+        };
         self.tally.telling += usize::from(!is_empty(&both.ours.response));
         if content(&both.theirs.response) == content(&both.ours.response) {
             return true;
@@ -221,19 +205,30 @@ fn everything() -> Value {
         "anchored": false, "smoothed": false})
 }
 
-fn holds((kind, asked): &(String, String), value: &str) -> bool {
-    let matches = || Regex::new(&format!("^(?s:{asked})$")).expect("a pattern").is_match(value);
-    match kind.as_str() {
-        "=" => asked == value,
-        "!=" => asked != value,
-        "=~" => matches(),
-        _ => !matches(),
-    }
-}
-
 fn is_empty(response: &Response) -> bool {
     let text = response.text();
     text.is_empty() || ["\"result\":[]", "\"data\":[]", "\"error\""].iter().any(|empty| text.contains(empty))
+}
+
+/// What one of the two refused itself.
+fn compare_refusal(question: &Question, trees: &[Option<Value>], both: &Both) -> Verdict {
+    let status = |side: &Outcome| side.response.status;
+    let says = |side: &Outcome, text: &str| side.response.text().contains(text);
+    let is_taken = trees.iter().all(Option::is_some);
+    let (theirs, ours) = (&both.theirs, &both.ours);
+    match (&theirs.received, &ours.received) {
+        // Whoever says so.
+        (None, None) if (status(theirs), status(ours)) == (400, 400) => Verdict::Same,
+        (None, Some(_)) if (status(theirs), status(ours)) == (400, 400) && !is_taken => Verdict::Same,
+        (Some(_), None) if status(ours) == 400 && says(ours, "info series") => Verdict::named(Named::Info),
+        (None, Some(_)) if says(theirs, "failed to parse query string") && is_taken && is_newer(&question.texts[0]) => {
+            Verdict::named(Named::NewerPromql)
+        }
+        (None, _) if status(theirs) == 200 && theirs.response.body.is_empty() && status(ours) == 400 && !is_taken => {
+            Verdict::named(Named::BadSelectorOfForm)
+        }
+        _ => different("only one of the two refused", both),
+    }
 }
 
 /// A difference that nobody has named.

@@ -44,9 +44,13 @@ impl Judge {
 /// The meaning of a tree.
 pub(super) fn meaning(tree: &Value) -> Value {
     let mut tree = tree.clone();
+    fold_durations(&mut tree);
     each_selector(&mut tree, &mut |selector, place| {
-        let matchers = selector["matchers"].as_array().into_iter().flatten();
-        let sets: BTreeSet<String> = matchers.map(|matcher| set(matcher, place).to_string()).collect();
+        let matchers = std::mem::take(matchers(selector));
+        if place == Place::Absent {
+            selector.insert("echoed".to_owned(), echoed(&matchers));
+        }
+        let sets: BTreeSet<String> = matchers.iter().map(|matcher| set(matcher).to_string()).collect();
         selector["matchers"] = json!(sets);
         // It is among the matchers as well.
         selector.remove("name");
@@ -54,18 +58,69 @@ pub(super) fn meaning(tree: &Value) -> Value {
     tree
 }
 
-/// What a matcher selects. Where `absent()` echoes equalities as labels, they are more than a set.
-fn set(matcher: &Value, place: Place) -> Value {
+/// What a matcher selects.
+fn set(matcher: &Value) -> Value {
     let (name, value) = (&matcher["name"], matcher["value"].as_str().expect("a value"));
     let literals = || literals(value).map_or_else(|| json!({ "pattern": value }), |literals| json!(literals));
     match matcher["type"].as_str() {
-        Some("=") if place == Place::Absent => json!([name, "echoes", value]),
         Some("=") => json!([name, "in", [value]]),
         Some("!=") => json!([name, "not in", [value]]),
         Some("=~") => json!([name, "in", literals()]),
         Some("!~") => json!([name, "not in", literals()]),
         other => panic!("no type of a matcher: {other:?}"),
     }
+}
+
+/// The labels that `absent()` answers with: those of equalities, unless another matcher of their label follows.
+// Prometheus: promql/functions.go, createLabelsForAbsentFunction
+fn echoed(matchers: &[Value]) -> Value {
+    let mut seen = BTreeSet::new();
+    let mut labels = Map::new();
+    for matcher in matchers {
+        let name = matcher["name"].as_str().expect("a name");
+        if matcher["type"] == "=" && name != "__name__" && seen.insert(name) {
+            labels.insert(name.to_owned(), matcher["value"].clone());
+        } else {
+            labels.remove(name);
+        }
+    }
+    Value::Object(labels)
+}
+
+/// Durations that are computed from numbers alone become what they come to.
+fn fold_durations(tree: &mut Value) {
+    match tree {
+        Value::Array(items) => items.iter_mut().for_each(fold_durations),
+        Value::Object(node) => {
+            for (given, computed) in [("range", "rangeExpr"), ("offset", "offsetExpr"), ("step", "stepExpr")] {
+                if let Some(seconds) = node.get(computed).and_then(seconds) {
+                    node.insert(given.to_owned(), json!((seconds * 1000.0).round()));
+                    node.insert(computed.to_owned(), Value::Null);
+                } else if let Some(milliseconds) = node.get(given).and_then(Value::as_f64) {
+                    node.insert(given.to_owned(), json!(milliseconds));
+                }
+            }
+            node.values_mut().for_each(fold_durations);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn seconds(duration: &Value) -> Option<f64> {
+    if duration["type"] == "numberLiteral" {
+        return duration["val"].as_str()?.parse().ok();
+    }
+    let right = seconds(duration.get("rhs")?)?;
+    let left = duration["lhs"].is_object().then(|| seconds(&duration["lhs"]));
+    Some(match (duration["op"].as_str()?, left) {
+        ("-", None) => -right,
+        (" " | "+", None) => right,
+        ("+", Some(left)) => left? + right,
+        ("-", Some(left)) => left? - right,
+        ("*", Some(left)) => left? * right,
+        ("/", Some(left)) => left? / right,
+        _ => return None,
+    })
 }
 
 /// The values that a pattern stands for, when it is nothing but values.
@@ -87,12 +142,15 @@ fn literals(pattern: &str) -> Option<BTreeSet<String>> {
 /// What the filter makes of a tree: the tenant's matcher at every selector, beside those that are there.
 pub(super) fn narrowed(tree: &Value, tenant: Tenant) -> Value {
     let mut tree = tree.clone();
-    each_selector(&mut tree, &mut |selector, place| {
-        let (kind, value) = tenant.matcher();
-        let kind = if place == Place::Absent { "=~" } else { kind };
-        add(selector, kind, &value);
-    });
+    each_selector(&mut tree, &mut |selector, place| narrow(selector, place, tenant));
     tree
+}
+
+fn narrow(selector: &mut Map<String, Value>, place: Place, tenant: Tenant) {
+    let (kind, value) = tenant.matcher();
+    // In front and as a pattern it is not echoed, and an equality of the request's own still is.
+    let (kind, at) = if place == Place::Absent { ("=~", 0) } else { (kind, matchers(selector).len()) };
+    add(selector, kind, &value, at);
 }
 
 /// What prom-label-proxy makes of it, and by which differences that is something else.
@@ -105,25 +163,29 @@ pub(super) fn replaced(tree: &Value, tenant: Tenant) -> (Value, BTreeSet<Named>)
             named.insert(Named::AggregationParameter);
             return;
         }
-        let before = meaning(&narrowed(&json!(selector), tenant));
+        let mut ours = selector.clone();
+        narrow(&mut ours, place, tenant);
         if kind == "=" {
-            let matchers = selector["matchers"].as_array_mut().expect("matchers");
-            matchers.retain(|matcher| matcher["name"] != LABEL);
+            matchers(selector).retain(|matcher| matcher["name"] != LABEL);
         }
-        add(selector, kind, &value);
-        if meaning(&json!(selector)) != before {
+        let last = matchers(selector).len();
+        add(selector, kind, &value, last);
+        if meaning(&json!(selector)) != meaning(&json!(ours)) {
             named.insert(Named::OwnMatcher);
         }
-        if place == Place::Absent && kind == "=" {
+        if place == Place::Absent && echoed(matchers(selector)) != echoed(matchers(&mut ours)) {
             named.insert(Named::Absent);
         }
     });
     (tree, named)
 }
 
-fn add(selector: &mut Map<String, Value>, kind: &str, value: &str) {
-    let matchers = selector["matchers"].as_array_mut().expect("matchers");
-    matchers.push(json!({"name": LABEL, "type": kind, "value": value}));
+fn matchers(selector: &mut Map<String, Value>) -> &mut Vec<Value> {
+    selector.get_mut("matchers").and_then(Value::as_array_mut).expect("matchers")
+}
+
+fn add(selector: &mut Map<String, Value>, kind: &str, value: &str, at: usize) {
+    matchers(selector).insert(at, json!({"name": LABEL, "type": kind, "value": value}));
 }
 
 /// The matchers on the tenant's label at each selector, as type and value. prom-label-proxy does not look everywhere.

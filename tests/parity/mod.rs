@@ -3,11 +3,16 @@
 //!
 //! `make parity` prints the table.
 
+mod answers;
 mod asker;
+mod cases;
+mod conflicts;
+mod expectation;
 mod judge;
 mod named;
 mod pair;
 mod questions;
+mod silences;
 mod tally;
 mod way;
 
@@ -25,12 +30,11 @@ use way::Way;
 #[expect(clippy::print_stderr, reason = "`make parity` shows the table")]
 fn what_differs_from_prom_label_proxy_is_what_the_page_tells() {
     let prometheus = Prometheus::shared();
-    let mut tally = Tally::default();
-    for part in [ways(&prometheus)] {
-        tally.merge(part);
-    }
+    let mut tally = ways(&prometheus);
+    tally.merge(answers::compare(&prometheus));
+    tally.merge(silences::compare(&prometheus));
     eprintln!("{}", tally.table());
-    let failures: Vec<&str> = tally.failures.iter().map(String::as_str).collect();
+    let failures = &tally.failures;
     assert!(failures.is_empty(), "{} other differences:\n{}", failures.len(), failures.join("\n"));
     // The comparison means something only where there is something to see.
     assert!(tally.telling > 1000, "{} answers tell", tally.telling);
@@ -38,19 +42,18 @@ fn what_differs_from_prom_label_proxy_is_what_the_page_tells() {
     assert!(gone.is_empty(), "no longer different: {gone:?}");
 }
 
-/// What is asked in every way, before a real Prometheus.
+/// What is asked of Prometheus, in every way.
 fn ways(prometheus: &Prometheus) -> Tally {
     let wanted = Way::ALL.map(|way| (way.name(), way.flags()));
     let pairs = Pairs::start(Upstream::in_front_of(prometheus.port), &wanted);
-    let questions = questions::in_every_way();
-    let corpus = questions::corpus();
+    let (questions, corpus) = (questions::in_every_way(), questions::corpus());
     let ask = |way: Way| {
-        let judge = Judge::new(prometheus.port);
-        let mut asker = Asker { way, pair: pairs.pair(way.name()), judge, tally: Tally::default() };
+        let mut asker = Asker::new(way, pairs.pair(way.name()), Judge::new(prometheus.port));
         questions.iter().for_each(|question| asker.ask(question));
         if matches!(way, Way::Header | Way::Several) {
             corpus.iter().for_each(|question| asker.ask(question));
         }
+        cases::of(way).iter().for_each(|case| asker.expect(case));
         asker.tally
     };
     let mut tally = Tally::default();

@@ -8,6 +8,8 @@ pub(super) enum Named {
     Absent,
     Info,
     OldFunction,
+    NewerPromql,
+    PrintedAgain,
     StrictSelectors,
     StrictTogether,
     StrictPattern,
@@ -26,6 +28,7 @@ pub(super) enum Named {
     MoreEndpoints,
     WidenedPost,
     EmptySelector,
+    BadSelectorOfForm,
     FederateOfNothing,
     UnknownParameter,
     Fields,
@@ -44,12 +47,14 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 38] = [
+    pub(super) const ALL: [Self; 41] = [
         Self::OwnMatcher,
         Self::AggregationParameter,
         Self::Absent,
         Self::Info,
         Self::OldFunction,
+        Self::NewerPromql,
+        Self::PrintedAgain,
         Self::StrictSelectors,
         Self::StrictTogether,
         Self::StrictPattern,
@@ -68,6 +73,7 @@ impl Named {
         Self::MoreEndpoints,
         Self::WidenedPost,
         Self::EmptySelector,
+        Self::BadSelectorOfForm,
         Self::FederateOfNothing,
         Self::UnknownParameter,
         Self::Fields,
@@ -93,6 +99,8 @@ impl Named {
             Self::Absent => "`absent()`",
             Self::Info => "`info()` without a second argument",
             Self::OldFunction => "`holt_winters()` of Prometheus 2",
+            Self::NewerPromql => "PromQL newer than its parser: `max_of()` in a duration",
+            Self::PrintedAgain => "a query that its printer changes: `up offset (5m) * 2`",
             Self::StrictSelectors => "`error_on_replace` and `match[]`",
             Self::StrictTogether => "`error_on_replace` and several matchers that agree one by one, not together",
             Self::StrictPattern => "`error_on_replace` beside a pattern that is no list of values",
@@ -111,6 +119,7 @@ impl Named {
             Self::MoreEndpoints => "`status/buildinfo`, `metadata`, `format_query`, `parse_query`, `features`",
             Self::WidenedPost => "`POST` to `/api/v1/series` and `/api/v1/labels`, `match[]` in URL or form",
             Self::EmptySelector => "a `match[]` that selects everything: `{}`",
+            Self::BadSelectorOfForm => "a `match[]` of a form that cannot be read",
             Self::FederateOfNothing => "`/federate` without `match[]`",
             Self::UnknownParameter => "parameters that an endpoint does not have, and `group_limit` and `group_next_token`",
             Self::Fields => "fields that Prometheus adds to rules and alerts",

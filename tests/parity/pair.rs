@@ -107,15 +107,14 @@ impl Pair<'_> {
 
 /// What the upstream saw. A real one may answer a moment before it is written down what it was asked.
 fn received(upstream: &Upstream, asked: &Request, response: &Response) -> Option<Recorded> {
-    let is_local = response.body.is_empty()
-        || response.header("content-type").is_none_or(|kind| !kind.starts_with("application/json"))
-        || ["prom-label-proxy", "prom-label-filter"].iter().any(|name| response.text().contains(name));
-    for _ in 0..if is_local { 1 } else { 10 } {
+    let refused = ["prom-label-proxy", "prom-label-filter"].iter().any(|name| response.text().contains(name));
+    let tries = if refused || matches!(response.status, 404 | 405) { 1 } else { 10 };
+    for _ in 0..tries {
         if upstream.peek(asked).is_some() {
             // A filter that refuses a form leaves a head without a query.
             return Some(upstream.ended(asked)).filter(|recorded| recorded.end == End::Clean);
         }
-        thread::sleep(Duration::from_millis(if is_local { 0 } else { 5 }));
+        thread::sleep(Duration::from_millis(tries - 1));
     }
     None
 }

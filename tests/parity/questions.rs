@@ -1,6 +1,6 @@
 //! What is asked in every way: expressions, selectors, and the endpoints that take them.
 
-use super::way::{LABEL, Way};
+use super::way::{LABEL, Tenant, Way};
 use crate::support::client::{Request, get, post};
 use crate::support::data::END;
 use crate::support::form::encode;
@@ -206,7 +206,7 @@ const SELECTORS: &[&[&str]] = &[
     &["{job=\"api\"}"],
     &["{__name__=~\"up|temp.*\", job!=\"db\"}"],
     &["up{tenant=\"team-veggie\"}"],
-    &["up{tenant=\"team-fruit\"}", "{tenant!=\"team-fruit\"}"],
+    &["up{tenant=\"team-fruit\"}", "temperature{tenant!=\"team-fruit\"}"],
     &["{tenant=~\"team-.*\"}"],
     &["{tenant!~\"team-fruit|b\", job=\"api\"}"],
     &["{tenant=\"\", job=\"nobody\"}"],
@@ -259,4 +259,41 @@ pub(super) fn corpus() -> Vec<Question> {
     let rows = include_str!("../corpus/promql.tsv").lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
     let texts = rows.filter_map(|line| line.split('\t').next());
     texts.enumerate().map(|(index, text)| Question::new(Endpoint::Query, ["GET", "POST"][index % 2], &[text])).collect()
+}
+
+/// Whether prom-label-proxy's parser, which is that of Prometheus 3.13, does not know what stands in a text.
+pub(super) fn is_newer(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["max_of", "min_of", "offset -("].iter().any(|new| text.contains(new))
+}
+
+/// Texts that prom-label-proxy's printer changes, what it sends instead, and what the filter sends. `%` stands for the matcher.
+const PRINTED_AGAIN: &[(&str, &str, &str)] = &[
+    // Two durations become one and a product.
+    ("up offset (5m) * 2", "up{%} offset 5m * 2", "up{%} offset (5m) * 2"),
+    ("up offset -+5m * 2", "up{%} offset -5m * 2", "up{%} offset -+5m * 2"),
+    ("up offset (5m) + 1m * 2", "up{%} offset 5m + 1m * 2", "up{%} offset (5m) + 1m * 2"),
+    ("absent(nobody_total offset (5m) * 2)", "absent(nobody_total{%} offset 5m * 2)", "absent(nobody_total{&} offset (5m) * 2)"),
+    // Prometheus refuses modifiers in front of a range.
+    ("up @ start()[5m]", "up{%}[5m] @ start()", "up{%} @ start()[5m]"),
+    ("up @ end()[5m] offset 5m", "up{%}[5m] @ end() offset 5m", "up{%} @ end()[5m] offset 5m"),
+    ("up offset step()[5m]", "up{%}[5m] offset step()", "up{%} offset step()[5m]"),
+    ("up offset (1m + 1m) @ end()[5m]", "up{%}[5m] @ end() offset (1m + 1m)", "up{%} offset (1m + 1m) @ end()[5m]"),
+    ("rate(http_requests_total @ end()[5m])", "rate(http_requests_total{%}[5m] @ end())", "rate(http_requests_total{%} @ end()[5m])"),
+    ("absent_over_time(nobody_total @ start()[5m])", "absent_over_time(nobody_total{%}[5m] @ start())", "absent_over_time(nobody_total{&} @ start()[5m])"),
+    // A replacement character that is written out is none to Prometheus.
+    (r#"up{a="\ufffd"}"#, "up{a=\"\u{fffd}\",%}", r#"up{a="\ufffd",%}"#),
+    (r#""\ufffd\xef\xbf\xbd""#, "\"\u{fffd}\u{fffd}\"", r#""\ufffd\ufffd""#),
+    (r#"{"up", "\ufffd\xff"="x"}"#, "{\"\u{fffd}\\xff\"=\"x\",__name__=\"up\",%}", r#"{"up","\ufffd\xff"="x",%}"#),
+];
+
+/// What prom-label-proxy and the filter send for a text that the first changes.
+pub(super) fn printed_again(text: &str, tenant: Tenant) -> Option<(String, String)> {
+    let (_, theirs, ours) = PRINTED_AGAIN.iter().find(|(changed, ..)| *changed == text)?;
+    let (kind, value) = tenant.matcher();
+    let fill = |text: &str| {
+        let matcher = |kind| format!("{LABEL}{kind}\"{value}\"");
+        text.replace('%', &matcher(kind)).replace('&', &matcher("=~"))
+    };
+    Some((fill(theirs), fill(ours)))
 }
