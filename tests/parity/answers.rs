@@ -67,7 +67,7 @@ fn alert(tenant: Option<&str>, state: &str) -> Value {
 
 /// An alerting rule with all that prom-label-proxy knows of one.
 fn alerting(labels: Value, alerts: &[Value]) -> Value {
-    json!({"state": "firing", "name": "A", "query": "up == 0", "duration": 60.0, "keepFiringFor": 0.0, "labels": labels,
+    json!({"state": "firing", "name": "A", "query": "up == 0", "duration": 60, "keepFiringFor": 0, "labels": labels,
         "annotations": {"a": "b"}, "alerts": alerts, "health": "ok", "evaluationTime": 0.5,
         "lastEvaluation": "2026-01-01T00:00:00.5Z", "type": "alerting"})
 }
@@ -81,7 +81,7 @@ fn groups(rules: &[Value]) -> Value {
     if rules.is_empty() {
         return success(json!({"groups": []}));
     }
-    success(json!({"groups": [{"name": "g", "file": "f", "rules": rules, "interval": 60.0}]}))
+    success(json!({"groups": [{"name": "g", "file": "f", "rules": rules, "interval": 60}]}))
 }
 
 /// A case of `/api/v1/rules` or `/api/v1/alerts`.
@@ -98,7 +98,8 @@ fn plain() -> Vec<Case> {
     let (own, foreign) = (json!({"tenant": "team-fruit"}), json!({"tenant": "team-veggie"}));
     let of = |tenant| alert(Some(tenant), "firing");
     let own_rules = [alerting(own.clone(), &[of("team-fruit")]), recording(own.clone())];
-    let all = [&own_rules[..], &[alerting(foreign.clone(), &[]), recording(foreign.clone()), alerting(json!({}), &[])]].concat();
+    let all = [&own_rules[..], &[alerting(foreign.clone(), &[]), recording(foreign.clone()), alerting(json!({}), &[])]]
+        .concat();
     let alerts = |alerts: &[Value]| success(json!({"alerts": alerts}));
     let mut later = all.clone();
     later.iter_mut().for_each(|rule| rule["new"] = json!({"x": [1]}));
@@ -114,7 +115,13 @@ fn plain() -> Vec<Case> {
     let mut cases = vec![
         case(RULES, None, &groups(&all), &groups(&own_rules), &groups(&own_rules)),
         case(RULES, None, &groups(&[alerting(foreign, &[])]), &groups(&[]), &groups(&[])),
-        case(ALERTS, None, &alerts(&[of("team-veggie"), of("team-fruit"), alert(None, "firing")]), &alerts(&[of("team-fruit")]), &alerts(&[of("team-fruit")])),
+        case(
+            ALERTS,
+            None,
+            &alerts(&[of("team-veggie"), of("team-fruit"), alert(None, "firing")]),
+            &alerts(&[of("team-fruit")]),
+            &alerts(&[of("team-fruit")]),
+        ),
         case(ALERTS, None, &alerts(&[]), &alerts(&[]), &alerts(&[])),
         case(RULES, Some(Named::Fields), &groups(&later), &groups(&own_rules), &groups(&ours)),
         case(ALERTS, Some(Named::Notes), &noted, &shown, &hidden),
@@ -179,11 +186,16 @@ fn active() -> Vec<Case> {
 fn selector() -> Vec<Case> {
     let (own, foreign) = (json!({"tenant": "team-fruit"}), json!({"tenant": "team-veggie"}));
     let asked = Side::Asks("GET /api/v1/rules?match[]={tenant=\"team-fruit\"}".to_owned());
-    let narrowed = |target: &str, sent: &str| Case::same("rules", fruit(target), Side::Asks(format!("GET /api/v1/rules?match[]={sent}")));
+    let narrowed = |target: &str, sent: &str| {
+        Case::same("rules", fruit(target), Side::Asks(format!("GET /api/v1/rules?match[]={sent}")))
+    };
     let nothing = |case: Case| case.answered(Answer::json(200, groups(&[]).to_string()));
     vec![
         nothing(Case::same("rules", fruit(RULES), asked)),
-        nothing(narrowed("/api/v1/rules?match[]=%7Bseverity%3D%22page%22%7D", "{severity=\"page\",tenant=\"team-fruit\"}")),
+        nothing(narrowed(
+            "/api/v1/rules?match[]=%7Bseverity%3D%22page%22%7D",
+            "{severity=\"page\",tenant=\"team-fruit\"}",
+        )),
         case(
             RULES,
             Some(Named::RulesBySelector),
@@ -219,14 +231,37 @@ fn ruling() -> Prometheus {
 /// What prom-label-proxy builds an answer from.
 // prom-label-proxy: injectproxy/rules.go
 const KNOWN: [&str; 25] = [
-    "status", "data", "errorType", "error", "warnings", "groups", "name", "file", "rules", "interval", "state", "query", "duration",
-    "keepFiringFor", "labels", "annotations", "alerts", "health", "lastError", "type", "activeAt", "keepFiringSince", "value",
-    "evaluationTime", "lastEvaluation",
+    "status",
+    "data",
+    "errorType",
+    "error",
+    "warnings",
+    "groups",
+    "name",
+    "file",
+    "rules",
+    "interval",
+    "state",
+    "query",
+    "duration",
+    "keepFiringFor",
+    "labels",
+    "annotations",
+    "alerts",
+    "health",
+    "lastError",
+    "type",
+    "activeAt",
+    "keepFiringSince",
+    "value",
+    "evaluationTime",
+    "lastEvaluation",
 ];
 
 /// Compares the answers of a real Prometheus: prom-label-proxy's has less in it, unless it passes as it is.
 fn compare_real(both: &Both, is_passed: bool) -> Verdict {
-    let [theirs, ours] = [&both.theirs, &both.ours].map(|side| without(side.response.json(), &|name| !name.contains("valuation")));
+    let [theirs, ours] =
+        [&both.theirs, &both.ours].map(|side| without(side.response.json(), &|name| !name.contains("valuation")));
     let is_telling = ours.to_string().contains("team-fruit") && !ours.to_string().contains("team-veggie");
     let known = without(ours.clone(), &|name| KNOWN.contains(&name));
     match (theirs == ours, theirs == known) {
@@ -240,7 +275,11 @@ fn compare_real(both: &Both, is_passed: bool) -> Verdict {
 /// An answer with those members only; labels and annotations are left as they are.
 fn without(mut answer: Value, may_stay: &impl Fn(&str) -> bool) -> Value {
     match &mut answer {
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = without(item.take(), may_stay)),
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| *item = without(item.take(), may_stay));
+            // Alerts have no order.
+            items.sort_by_cached_key(ToString::to_string);
+        }
         Value::Object(members) => {
             members.retain(|name, _| may_stay(name));
             let inner = members.iter_mut().filter(|(name, _)| !["labels", "annotations"].contains(&name.as_str()));

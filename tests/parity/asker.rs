@@ -37,7 +37,8 @@ impl Asked {
 
     /// What was received, in the URL and in the form.
     pub(super) fn of(recorded: &Recorded, judge: &mut Judge) -> Self {
-        let is_form = recorded.all("content-type").iter().any(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let is_form =
+            recorded.all("content-type").iter().any(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let form = if is_form { recorded.form_parameters() } else { Vec::new() };
         let all = recorded.url_parameters().into_iter().chain(form).collect();
         Self::read(&recorded.method, &recorded.path(), all, judge)
@@ -234,11 +235,23 @@ fn compare_refusal(question: &Question, trees: &[Option<Value>], both: &Both) ->
 /// A difference that nobody has named.
 pub(super) fn different(what: &str, both: &Both) -> Verdict {
     let side = |outcome: &Outcome| {
-        let asked = outcome.received.as_ref().map_or_else(|| "nothing".to_owned(), |recorded| {
-            format!("{} {} {}", recorded.method, String::from_utf8_lossy(&recorded.target), String::from_utf8_lossy(&recorded.body))
-        });
+        let asked = outcome.received.as_ref().map_or_else(
+            || "nothing".to_owned(),
+            |recorded| {
+                format!(
+                    "{} {} {}",
+                    recorded.method,
+                    String::from_utf8_lossy(&recorded.target),
+                    String::from_utf8_lossy(&recorded.body)
+                )
+            },
+        );
         let text: String = outcome.response.text().chars().take(400).collect();
         format!("upstream got {asked}\n        answer {} {text}", outcome.response.status)
     };
-    Verdict::Different(format!("    {what}\n    prom-label-proxy: {}\n    filter: {}\n", side(&both.theirs), side(&both.ours)))
+    Verdict::Different(format!(
+        "    {what}\n    prom-label-proxy: {}\n    filter: {}\n",
+        side(&both.theirs),
+        side(&both.ours)
+    ))
 }

@@ -5,17 +5,22 @@ use super::named::Named;
 use super::questions::{Endpoint, Question};
 use super::way::Way;
 use crate::support::client::{Body, Request, get, post, request};
+use crate::support::data::END;
 use crate::support::form::encode;
 use Side::{Nothing, Says, Shows, Status};
 
 /// The cases of a way.
 pub(super) fn of(way: Way) -> Vec<Case> {
     match way {
-        Way::Header => [without_identity(way), of_header(), methods(), queries(), forms(), selectors(), paths()].concat(),
+        Way::Header => {
+            [without_identity(way), of_header(), methods(), queries(), forms(), selectors(), paths()].concat()
+        }
         Way::Parameter => [without_identity(way), of_parameter()].concat(),
         Way::List => of_list(),
         Way::Pattern => of_pattern(),
-        Way::Fixed | Way::Several | Way::FixedSeveral | Way::Strict | Way::StrictSeveral | Way::StrictPattern => Vec::new(),
+        Way::Fixed | Way::Several | Way::FixedSeveral | Way::Strict | Way::StrictSeveral | Way::StrictPattern => {
+            Vec::new()
+        }
     }
 }
 
@@ -37,25 +42,43 @@ fn without_identity(way: Way) -> Vec<Case> {
 }
 
 fn of_header() -> Vec<Case> {
-    let lines = |lines: &[&str]| lines.iter().fold(get("/api/v1/query?query=up"), |asked, line| asked.header("x-tenant", line));
     vec![
-        Case::new("query", Named::EmptyValue, lines(&["", "team-fruit"]), asks(FRUIT_UP), Status(403)),
-        Case::new("query", Named::EmptyValue, lines(&[""]), Status(400), Status(403)),
-        Case::same("query", lines(&["team-fruit", "team-fruit"]), asks(FRUIT_UP)),
+        Case::new("query", Named::EmptyValue, by_lines(&["", "team-fruit"]), up("tenant=\"team-fruit\""), Status(403)),
+        Case::new("query", Named::EmptyValue, by_lines(&[""]), Status(400), Status(403)),
+        Case::new(
+            "query",
+            Named::IdentityHeader,
+            by_lines(&["team-fruit"]),
+            Side::SendsHeader(true),
+            Side::SendsHeader(false),
+        ),
+        Case::same("query", by_lines(&["team-fruit", "team-fruit"]), up("tenant=\"team-fruit\"")),
         // No list: one value with a comma in it.
-        Case::same("query", lines(&["a,b"]), asks("GET /api/v1/query?query=up{tenant=\"a,b\"}")),
-        Case::same("query", lines(&["a|b.c"]), asks("GET /api/v1/query?query=up{tenant=\"a|b.c\"}")),
-        Case::same("query", lines(&["a|b", "c.d"]), asks(r#"GET /api/v1/query?query=up{tenant=~"a\\|b|c\\.d"}"#)),
-        Case::same("query", lines(&[r#"a\"b"#]), asks(r#"GET /api/v1/query?query=up{tenant="a\\\"b"}"#)),
+        Case::same("query", by_lines(&["a,b"]), up("tenant=\"a,b\"")),
+        Case::same("query", by_lines(&["a|b"]), up("tenant=\"a|b\"")),
+        Case::same("query", by_lines(&["a|b", "a.b"]), up(r#"tenant=~"a\\|b|a\\.b""#)),
+        Case::same("query", by_lines(&[r#"a\"b"#]), up(r#"tenant="a\\\"b""#)),
+        Case::same("query", by_lines(&[r"a\b"]), up(r#"tenant="a\\b""#)),
     ]
 }
 
 fn of_list() -> Vec<Case> {
-    let list = |line: &str| get("/api/v1/query?query=up").header("x-tenant", line);
     vec![
-        Case::new("query", Named::EmptyValue, list("team-fruit, ,"), asks(FRUIT_UP), Status(403)),
-        Case::same("query", list("a b ,a b"), asks("GET /api/v1/query?query=up{tenant=\"a b\"}")),
+        Case::new("query", Named::EmptyValue, by_lines(&["team-fruit, ,"]), up("tenant=\"team-fruit\""), Status(403)),
+        Case::same("query", by_lines(&["a b ,a b"]), up("tenant=\"a b\"")),
+        Case::same("query", by_lines(&["a.b,b", "a"]), up(r#"tenant=~"a|a\\.b|b""#)),
     ]
+}
+
+/// A query at the end of the data, and these lines of the tenant's header.
+fn by_lines(lines: &[&str]) -> Request {
+    let asked = get(format!("/api/v1/query?query=up&time={}", *END));
+    lines.iter().fold(asked, |asked, line| asked.header("x-tenant", line))
+}
+
+/// The same with this matcher.
+fn up(matcher: &str) -> Side {
+    Side::Asks(format!("GET /api/v1/query?query=up{{{matcher}}}&time={}", *END))
 }
 
 fn of_parameter() -> Vec<Case> {
@@ -63,17 +86,33 @@ fn of_parameter() -> Vec<Case> {
     let in_url = "/api/v1/query?tenant=team-fruit";
     vec![
         Case::same("query", post(in_url, "query=up"), asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}")),
-        Case::same("query", post(in_url, "query=up&tenant=team-fruit"), asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}")),
+        Case::same(
+            "query",
+            post(in_url, "query=up&tenant=team-fruit"),
+            asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}"),
+        ),
         Case::new("query", Named::TwoPlaces, post(in_url, "query=up&tenant=team-veggie"), asks(two), Status(403)),
         Case::same("query", post("/api/v1/query", "query=up&tenant=team-veggie&tenant=team-fruit"), asks(two)),
-        Case::new("query", Named::EmptyValue, get("/api/v1/query?query=up&tenant=&tenant=team-fruit"), asks(FRUIT_UP), Status(403)),
+        Case::new(
+            "query",
+            Named::EmptyValue,
+            get("/api/v1/query?query=up&tenant=&tenant=team-fruit"),
+            asks(FRUIT_UP),
+            Status(403),
+        ),
     ]
 }
 
 fn of_pattern() -> Vec<Case> {
-    let pattern = |lines: &[&str]| lines.iter().fold(get("/api/v1/query?query=up"), |asked, line| asked.header("x-tenant", line));
-    let refused = |lines: &[&str]| Case::new("query", Named::BadPattern, pattern(lines), Status(400), Status(403));
-    vec![refused(&["("]), refused(&[".*"]), refused(&["a?"]), refused(&["a", "b"])]
+    let refused = |lines: &[&str]| Case::new("query", Named::BadPattern, by_lines(lines), Status(400), Status(403));
+    vec![
+        refused(&["("]),
+        refused(&[".*"]),
+        refused(&["a?"]),
+        refused(&["a", "b"]),
+        Case::same("query", by_lines(&["a|b"]), up("tenant=~\"a|b\"")),
+        Case::same("query", by_lines(&[r"a\.b+"]), up(r#"tenant=~"a\\.b+""#)),
+    ]
 }
 
 fn methods() -> Vec<Case> {
@@ -101,7 +140,13 @@ fn queries() -> Vec<Case> {
         Case::new("query", Named::NoQuery, url("query="), Nothing, Status(400)),
         Case::new("query", Named::NoQuery, form("", "time=1"), Nothing, Status(400)),
         Case::new("query", Named::Twice, url("query=up&query=temperature"), asks(FRUIT_UP), Status(400)),
-        Case::new("query", Named::Twice, url("query=up&time=1&time=2"), asks(&format!("{FRUIT_UP}&time=1&time=2")), Status(400)),
+        Case::new(
+            "query",
+            Named::Twice,
+            url("query=up&time=1&time=2"),
+            asks(&format!("{FRUIT_UP}&time=1&time=2")),
+            Status(400),
+        ),
         Case::new(
             "query",
             Named::Twice,
@@ -116,8 +161,16 @@ fn queries() -> Vec<Case> {
             asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}&query=up{tenant=\"team-fruit\"}"),
             asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}"),
         ),
-        Case::same("query", form("?query=up", "time=1"), asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}&time=1")),
-        Case::same("query", form("?time=1", "query=up"), asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}&time=1")),
+        Case::same(
+            "query",
+            form("?query=up", "time=1"),
+            asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}&time=1"),
+        ),
+        Case::same(
+            "query",
+            form("?time=1", "query=up"),
+            asks("POST /api/v1/query?query=up{tenant=\"team-fruit\"}&time=1"),
+        ),
         Case::new("query", Named::BadEncoding, url("query=up&time=%zz"), asks(FRUIT_UP), Status(400)),
         Case::new("query", Named::BadEncoding, url("query=up&a;b"), asks(FRUIT_UP), Status(400)),
         Case::new("query", Named::BadEncoding, url("query=up;x"), Nothing, Status(400)),
@@ -142,7 +195,8 @@ fn queries() -> Vec<Case> {
     }
     // Other tenants' data, told by a value that the tenant has chosen the place for.
     let foreign = "quantile(scalar(min(temperature{tenant=\"team-veggie\"})), up)";
-    let narrowed = "quantile(scalar(min(temperature{tenant=\"team-veggie\",tenant=\"team-fruit\"})), up{tenant=\"team-fruit\"})";
+    let narrowed =
+        "quantile(scalar(min(temperature{tenant=\"team-veggie\",tenant=\"team-fruit\"})), up{tenant=\"team-fruit\"})";
     let theirs = "quantile(scalar(min(temperature{tenant=\"team-veggie\"})), up{tenant=\"team-fruit\"})";
     all.push(Case::new(
         "query",
@@ -155,7 +209,8 @@ fn queries() -> Vec<Case> {
 }
 
 fn forms() -> Vec<Case> {
-    let multipart = "--b\r\ncontent-disposition: form-data; name=\"match[]\"\r\n\r\n{tenant=\"team-veggie\"}\r\n--b--\r\n";
+    let multipart =
+        "--b\r\ncontent-disposition: form-data; name=\"match[]\"\r\n\r\n{tenant=\"team-veggie\"}\r\n--b--\r\n";
     let with_body = |request: Request, kind: &str, body: &str| {
         fruit(request.header("content-type", kind).body(Body::Length(body.as_bytes().to_vec())))
     };
@@ -207,7 +262,8 @@ fn paths() -> Vec<Case> {
     let beneath = |endpoint, target: &str, theirs: &str| {
         Case::new(endpoint, Named::Beneath, path(target), Side::Asks(format!("GET {theirs}")), Status(404))
     };
-    let more = |target: &'static str, ours: Side| Case::new("others", Named::MoreEndpoints, path(target), Status(404), ours);
+    let more =
+        |target: &'static str, ours: Side| Case::new("others", Named::MoreEndpoints, path(target), Status(404), ours);
     vec![
         beneath("query", "/api/v1/query/?query=up", "/api/v1/query/?query=up{tenant=\"team-fruit\"}"),
         beneath("query", "/api/v1/query/a/b?query=up", "/api/v1/query/a/b?query=up{tenant=\"team-fruit\"}"),

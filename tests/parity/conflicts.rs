@@ -24,9 +24,9 @@ impl Conflicts {
         let tenant = way.tenant();
         let selectors: Vec<_> = trees.flat_map(own_matchers).collect();
         let theirs = endpoint.is_expression()
-            && selectors
-                .iter()
-                .any(|(place, asked)| *place != Place::Parameter && asked.iter().any(|each| is_refused_there(each, tenant)));
+            && selectors.iter().any(|(place, asked)| {
+                *place != Place::Parameter && asked.iter().any(|each| is_refused_there(each, tenant))
+            });
         let conflicting: Vec<_> = selectors.iter().filter(|(_, asked)| is_never(asked, tenant)).collect();
         let named = if !endpoint.is_expression() {
             Named::StrictSelectors

@@ -15,6 +15,8 @@ pub(super) enum Side {
     Asks(String),
     /// The upstream is asked so, and its answer, which passes, has this text.
     Shows(String, &'static str),
+    /// The upstream is asked, and sees the tenant's header or does not.
+    SendsHeader(bool),
     /// The upstream gets this silence, or the like.
     Writes(Value),
     /// The upstream is asked nothing, and this is the answer's status.
@@ -89,8 +91,9 @@ impl Asker<'_> {
         }
         let is_same = match (both.theirs.response.status, both.ours.response.status) {
             (theirs, ours) if theirs != ours => false,
-            // The id of a silence, and our words, are each one's own.
-            _ if case.request.method != "GET" || both.ours.received.is_none() => true,
+            // The id of a silence, and the words of a refusal, are each one's own.
+            _ if case.request.method != "GET" => true,
+            _ if both.theirs.received.is_none() || both.ours.received.is_none() => true,
             _ => sorted(both.theirs.response.json()) == sorted(both.ours.response.json()),
         };
         if is_same { Verdict::Same } else { different("the answers differ", both) }
@@ -100,18 +103,25 @@ impl Asker<'_> {
         let (status, text) = (outcome.response.status, outcome.response.text());
         let mut asked = |wanted: &str| {
             let received = outcome.received.as_ref();
-            received.is_some_and(|recorded| Asked::of(recorded, &mut self.judge) == Asked::written(wanted, &mut self.judge))
+            received
+                .is_some_and(|recorded| Asked::of(recorded, &mut self.judge) == Asked::written(wanted, &mut self.judge))
         };
         match side {
             Side::Asks(wanted) => asked(wanted),
             Side::Shows(wanted, shown) => asked(wanted) && text.contains(shown),
-            Side::Writes(wanted) => outcome.received.as_ref().is_some_and(|recorded| written(recorded) == silence(wanted.clone())),
+            Side::SendsHeader(is_sent) => {
+                outcome.received.as_ref().is_some_and(|recorded| recorded.has("x-tenant") == *is_sent)
+            }
+            Side::Writes(wanted) => {
+                outcome.received.as_ref().is_some_and(|recorded| written(recorded) == silence(wanted.clone()))
+            }
             Side::Status(wanted) => outcome.received.is_none() && status == *wanted,
             Side::Says(wanted, shown) => outcome.received.is_none() && status == *wanted && text.contains(shown),
             Side::Nothing => outcome.received.is_none() && status == 200 && text.is_empty(),
             Side::Tells(wanted, shown) => status == *wanted && text.contains(shown),
             Side::Answers(wanted, body) => {
-                status == *wanted && (*body == text || serde_json::from_str::<Value>(&text).is_ok_and(|found| found == *body))
+                status == *wanted
+                    && (*body == text || serde_json::from_str::<Value>(&text).is_ok_and(|found| found == *body))
             }
         }
     }

@@ -224,7 +224,10 @@ fn walk(tree: &mut Value, place: Place, look: &mut impl FnMut(&mut Map<String, V
             match kind.as_str() {
                 "vectorSelector" | "matrixSelector" => look(node, place),
                 "parenExpr" => walk(&mut node["expr"], place, look),
-                "call" if below == Place::Elsewhere && called.is_some_and(|name| name == "absent" || name == "absent_over_time") => {
+                "call"
+                    if below == Place::Elsewhere
+                        && called.is_some_and(|name| name == "absent" || name == "absent_over_time") =>
+                {
                     walk(&mut node["args"], Place::Absent, look);
                 }
                 "aggregation" => {

@@ -107,7 +107,9 @@ impl Named {
             Self::NoIdentity => "no identity",
             Self::EmptyValue => "an empty value among others",
             Self::TwoPlaces => "the tenant's parameter in the URL, and another value in the form",
-            Self::BadPattern => "`regex_match`: several values, a pattern that cannot be read or matches the empty string",
+            Self::BadPattern => {
+                "`regex_match`: several values, a pattern that cannot be read or matches the empty string"
+            }
             Self::IdentityHeader => "the header that names the tenant",
             Self::Method => "another method",
             Self::NoQuery => "a query endpoint without `query`",
@@ -121,7 +123,9 @@ impl Named {
             Self::EmptySelector => "a `match[]` that selects everything: `{}`",
             Self::BadSelectorOfForm => "a `match[]` of a form that cannot be read",
             Self::FederateOfNothing => "`/federate` without `match[]`",
-            Self::UnknownParameter => "parameters that an endpoint does not have, and `group_limit` and `group_next_token`",
+            Self::UnknownParameter => {
+                "parameters that an endpoint does not have, and `group_limit` and `group_next_token`"
+            }
             Self::Fields => "fields that Prometheus adds to rules and alerts",
             Self::Notes => "warnings and errors in answers that are filtered",
             Self::Unreadable => "rules and alerts that cannot be read",

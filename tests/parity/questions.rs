@@ -71,7 +71,9 @@ impl Endpoint {
         let times: &[(&str, u64)] = match self {
             Self::Query => &[("time", end - 600)],
             Self::QueryRange => &[("start", end - 1200), ("end", end - 600), ("step", 120)],
-            Self::QueryExemplars | Self::Series | Self::Labels | Self::LabelValues => &[("start", end - 1800), ("end", end)],
+            Self::QueryExemplars | Self::Series | Self::Labels | Self::LabelValues => {
+                &[("start", end - 1800), ("end", end)]
+            }
             Self::Federate | Self::Rules | Self::Alerts => &[],
         };
         times.iter().map(|(name, time)| ((*name).to_owned(), time.to_string())).collect()
@@ -273,14 +275,26 @@ const PRINTED_AGAIN: &[(&str, &str, &str)] = &[
     ("up offset (5m) * 2", "up{%} offset 5m * 2", "up{%} offset (5m) * 2"),
     ("up offset -+5m * 2", "up{%} offset -5m * 2", "up{%} offset -+5m * 2"),
     ("up offset (5m) + 1m * 2", "up{%} offset 5m + 1m * 2", "up{%} offset (5m) + 1m * 2"),
-    ("absent(nobody_total offset (5m) * 2)", "absent(nobody_total{%} offset 5m * 2)", "absent(nobody_total{&} offset (5m) * 2)"),
+    (
+        "absent(nobody_total offset (5m) * 2)",
+        "absent(nobody_total{%} offset 5m * 2)",
+        "absent(nobody_total{&} offset (5m) * 2)",
+    ),
     // Prometheus refuses modifiers in front of a range.
     ("up @ start()[5m]", "up{%}[5m] @ start()", "up{%} @ start()[5m]"),
     ("up @ end()[5m] offset 5m", "up{%}[5m] @ end() offset 5m", "up{%} @ end()[5m] offset 5m"),
     ("up offset step()[5m]", "up{%}[5m] offset step()", "up{%} offset step()[5m]"),
     ("up offset (1m + 1m) @ end()[5m]", "up{%}[5m] @ end() offset (1m + 1m)", "up{%} offset (1m + 1m) @ end()[5m]"),
-    ("rate(http_requests_total @ end()[5m])", "rate(http_requests_total{%}[5m] @ end())", "rate(http_requests_total{%} @ end()[5m])"),
-    ("absent_over_time(nobody_total @ start()[5m])", "absent_over_time(nobody_total{%}[5m] @ start())", "absent_over_time(nobody_total{&} @ start()[5m])"),
+    (
+        "rate(http_requests_total @ end()[5m])",
+        "rate(http_requests_total{%}[5m] @ end())",
+        "rate(http_requests_total{%} @ end()[5m])",
+    ),
+    (
+        "absent_over_time(nobody_total @ start()[5m])",
+        "absent_over_time(nobody_total{%}[5m] @ start())",
+        "absent_over_time(nobody_total{&} @ start()[5m])",
+    ),
     // A replacement character that is written out is none to Prometheus.
     (r#"up{a="\ufffd"}"#, "up{a=\"\u{fffd}\",%}", r#"up{a="\ufffd",%}"#),
     (r#""\ufffd\xef\xbf\xbd""#, "\"\u{fffd}\u{fffd}\"", r#""\ufffd\ufffd""#),

@@ -8,7 +8,7 @@ use super::pair::Pairs;
 use super::tally::Tally;
 use super::way::Way;
 use crate::support::alertmanager::Alertmanager;
-use crate::support::client::{Body, Request, get, request};
+use crate::support::client::{Body, Request, request};
 use crate::support::eventually;
 use crate::support::form::encode;
 use crate::support::prometheus::Prometheus;
@@ -89,12 +89,8 @@ fn reads(way: Way) -> Vec<Case> {
             let filters = filters.iter().map(|filter| format!("&filter={filter}")).collect::<String>();
             format!("GET {path}?filter={bare}{filters}")
         };
-        for filters in [
-            &[][..],
-            &["alertname=\"A\""],
-            &["alertname=~\"A|B\"", "job!=\"x\""],
-            &["job=\"a\\\\\\\"{}b\""],
-        ] {
+        for filters in [&[][..], &["alertname=\"A\""], &["alertname=~\"A|B\"", "job!=\"x\""], &["job=\"a\\\\\\\"{}b\""]]
+        {
             all.push(Case::same(endpoint, tenants(way, "GET", &target(filters)), asks(&sent(filters))));
         }
         for own in ["tenant=\"team-veggie\"", "tenant!=\"team-fruit\"", "tenant=~\"team-.*\"", "tenant!~\"b\""] {
@@ -107,16 +103,28 @@ fn reads(way: Way) -> Vec<Case> {
             });
         }
         let asked = tenants(way, "GET", &format!("{path}?active=true&silenced=false&inhibited=true&receiver=nobody"));
-        all.push(Case::same(endpoint, asked, asks(&format!("{}&active=true&silenced=false&inhibited=true&receiver=nobody", sent(&[])))));
+        all.push(Case::same(
+            endpoint,
+            asked,
+            asks(&format!("{}&active=true&silenced=false&inhibited=true&receiver=nobody", sent(&[]))),
+        ));
         let asked = tenants(way, "GET", &format!("{path}?nothing=1"));
-        all.push(Case::new(endpoint, Named::UnknownParameter, asked, asks(&format!("{}&nothing=1", sent(&[]))), asks(&sent(&[]))));
-        all.push(Case::same(endpoint, tenants(way, "GET", &format!("{path}?filter=%7B%7B")), Side::Status(400)));
+        all.push(Case::new(
+            endpoint,
+            Named::UnknownParameter,
+            asked,
+            asks(&format!("{}&nothing=1", sent(&[]))),
+            asks(&sent(&[])),
+        ));
+        all.push(Case::same(endpoint, tenants(way, "GET", &format!("{path}?filter=%7B%7B")), Side::Tells(400, "{{")));
         all.push(Case::new(endpoint, Named::Method, tenants(way, "POST", path), Side::Status(404), Side::Status(405)));
     }
     let list = tenants(way, "GET", SILENCES);
     let all_silences = format!("GET {SILENCES}");
     all.push(match way {
-        Way::Pattern => Case::new("api/v2/silences", Named::SilencesOfPattern, list, Side::Status(501), Side::Asks(all_silences)),
+        Way::Pattern => {
+            Case::new("api/v2/silences", Named::SilencesOfPattern, list, Side::Status(501), Side::Asks(all_silences))
+        }
         Way::Several | Way::List => {
             Case::new("api/v2/silences", Named::SilencesOfSeveral, list, Side::Status(422), Side::Asks(all_silences))
         }
@@ -215,10 +223,7 @@ fn owned() -> Vec<(Answer, Vec<Case>)> {
         (held(&[matcher("tenant", "team-veggie")]), refused(403)),
         (held(&[matcher("job", "x")]), refused(403)),
         // Everybody's but the tenant's.
-        (
-            held(&[unequal]),
-            vec![Case::new("api/v2/silence", Named::ForeignSilence, end(), ended(), Side::Status(404))],
-        ),
+        (held(&[unequal]), vec![Case::new("api/v2/silence", Named::ForeignSilence, end(), ended(), Side::Status(404))]),
         (Answer::json(404, "{}"), refused(502)),
     ]
 }

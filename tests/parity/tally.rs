@@ -75,12 +75,13 @@ impl Tally {
         let failed = self.failures.len();
         writeln!(
             text,
-            "{} requests: {same} the same, {named} with a named difference, {failed} with any other\n",
+            "{} requests: {same} the same, {named} with a named difference, {failed} with any other",
             same + named + failed
         )
         .expect("a line");
         for named in Named::ALL {
-            writeln!(text, "{:>6}  {}", self.named.get(&named).copied().unwrap_or_default(), named.told()).expect("a line");
+            writeln!(text, "{:>6}  {}", self.named.get(&named).copied().unwrap_or_default(), named.told())
+                .expect("a line");
         }
         text
     }

@@ -118,10 +118,4 @@ impl Tenant {
             Self::Pattern(pattern) => ("=~", pattern.to_owned()),
         }
     }
-
-    /// The selector of everything that the tenant may read.
-    pub(super) fn bare(self) -> String {
-        let (kind, value) = self.matcher();
-        format!("{{{LABEL}{kind}\"{value}\"}}")
-    }
 }
