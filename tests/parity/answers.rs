@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &[&str]); 3] = [
 
 /// Compares scripted answers, and those of a real Prometheus.
 pub(super) fn compare(parser: &Prometheus) -> Tally {
-    let scripted = Pairs::start(Upstream::start(), &SETTINGS);
+    let scripted = Pairs::start(Upstream::start, &SETTINGS);
     let mut tally = Tally::default();
     for (name, cases) in [("plain", plain()), ("active", active()), ("selector", selector())] {
         let mut asker = Asker::new(Way::Header, scripted.pair(name), Judge::new(parser.port));
@@ -36,7 +36,7 @@ pub(super) fn compare(parser: &Prometheus) -> Tally {
     }
     assert_eq!(scripted.envoy.reloads(), 0);
     let ruling = ruling();
-    let real = Pairs::start(Upstream::in_front_of(ruling.port), &SETTINGS);
+    let real = Pairs::start(|| Upstream::in_front_of(ruling.port), &SETTINGS);
     for (name, _) in SETTINGS {
         let mut asker = Asker::new(Way::Header, real.pair(name), Judge::new(parser.port));
         for path in [RULES, "/api/v1/rules?type=alert", ALERTS] {

@@ -45,7 +45,7 @@ fn what_differs_from_prom_label_proxy_is_what_the_page_tells() {
 /// What is asked of Prometheus, in every way.
 fn ways(prometheus: &Prometheus) -> Tally {
     let wanted = Way::ALL.map(|way| (way.name(), way.flags()));
-    let pairs = Pairs::start(Upstream::in_front_of(prometheus.port), &wanted);
+    let pairs = Pairs::start(|| Upstream::in_front_of(prometheus.port), &wanted);
     let (questions, corpus) = (questions::in_every_way(), questions::corpus());
     let ask = |way: Way| {
         let mut asker = Asker::new(way, pairs.pair(way.name()), Judge::new(prometheus.port));

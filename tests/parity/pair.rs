@@ -13,42 +13,58 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-/// PromQL as the filter takes it in these tests.
-const PROMQL: [&str; 4] = [
+/// Everything that there is to switch on.
+const SWITCHES: [&str; 5] = [
+    "-enable-label-apis",
     "-enable-promql-duration-expression-parsing",
     "-enable-promql-experimental-functions",
     "-enable-promql-extended-range-selectors",
     "-enable-promql-binop-fill-modifiers",
 ];
 
-/// A prom-label-proxy for each set of flags, and one Envoy with a listener for each.
+/// For each set of flags a prom-label-proxy and a listener of one Envoy, before an upstream of their own.
 #[derive(Debug)]
 pub(super) struct Pairs {
     pub(super) envoy: Envoy,
-    pub(super) upstream: Upstream,
-    proxies: BTreeMap<&'static str, (u16, Process)>,
+    proxies: BTreeMap<&'static str, Proxy>,
+}
+
+/// A prom-label-proxy and what stands behind it.
+#[derive(Debug)]
+struct Proxy {
+    port: u16,
+    upstream: Upstream,
+    _process: Process,
 }
 
 impl Pairs {
-    /// Each of these by its name, before `upstream`.
-    pub(super) fn start(upstream: Upstream, wanted: &[(&'static str, &[&str])]) -> Self {
-        let cluster = cluster("upstream", upstream.port, false);
-        let flags = |own: &[&str]| -> Vec<String> {
-            let label = format!("-label={LABEL}");
-            let all = [label.as_str(), "-enable-label-apis"].into_iter().chain(PROMQL).chain(own.iter().copied());
-            all.map(Into::into).chain([format!("-upstream=http://127.0.0.1:{}", upstream.port)]).collect()
-        };
-        let proxies = wanted.iter().map(|(name, own)| (*name, proxy(&flags(own)))).collect();
-        let listeners: Vec<_> = wanted.iter().map(|(name, own)| Listener::new(name, migrated(&flags(own)))).collect();
-        Self { envoy: Envoy::start(&bootstrap(&listeners, vec![cluster])), upstream, proxies }
+    /// Each of these by its name.
+    pub(super) fn start(upstream: impl Fn() -> Upstream, wanted: &[(&'static str, &[&str])]) -> Self {
+        let mut pairs = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (name, own) in wanted {
+            let upstream = upstream();
+            let flags = flags(own, upstream.port);
+            pairs.0.push(Listener::new(name, migrated(&flags, name)).cluster(name));
+            pairs.1.push(cluster(name, upstream.port, false));
+            let (port, process) = proxy(&flags);
+            pairs.2.insert(*name, Proxy { port, upstream, _process: process });
+        }
+        let (listeners, clusters, proxies) = pairs;
+        Self { envoy: Envoy::start(&bootstrap(&listeners, clusters)), proxies }
     }
 
     /// Two connections to the pair of this name.
     pub(super) fn pair(&self, name: &str) -> Pair<'_> {
-        let (port, _) = self.proxies.get(name).unwrap_or_else(|| panic!("no prom-label-proxy {name}"));
-        let (theirs, ours) = (Connection::open(*port), Connection::open(self.envoy.port(name)));
-        Pair { theirs, ours, upstream: &self.upstream }
+        let proxy = self.proxies.get(name).unwrap_or_else(|| panic!("no prom-label-proxy {name}"));
+        let (theirs, ours) = (Connection::open(proxy.port), Connection::open(self.envoy.port(name)));
+        Pair { theirs, ours, upstream: &proxy.upstream }
     }
+}
+
+/// The flags of both, but for the address to listen on.
+fn flags(own: &[&str], upstream: u16) -> Vec<String> {
+    let always = [format!("-label={LABEL}"), format!("-upstream=http://127.0.0.1:{upstream}")];
+    always.into_iter().chain(SWITCHES.iter().chain(own).map(|&flag| flag.to_owned())).collect()
 }
 
 fn proxy(flags: &[String]) -> (u16, Process) {
@@ -59,11 +75,11 @@ fn proxy(flags: &[String]) -> (u16, Process) {
 }
 
 /// The configuration that `migrate` makes of the flags, with Alertmanager as its notes say.
-fn migrated(flags: &[String]) -> Value {
+fn migrated(flags: &[String], cluster: &str) -> Value {
     let run = companion::run(["migrate", "--format", "json", "--"].map(Into::into).iter().chain(flags));
     assert_eq!(run.code, Some(0), "{run:?}");
     let mut configuration = run.json();
-    configuration["alertmanager"] = json!({"enabled": true, "silence_writes": "allow", "cluster": "upstream"});
+    configuration["alertmanager"] = json!({"enabled": true, "silence_writes": "allow", "cluster": cluster});
     configuration
 }
 

@@ -24,8 +24,8 @@ const SILENCES: &str = "/api/v2/silences";
 pub(super) fn compare(parser: &Prometheus) -> Tally {
     let wanted = WAYS.map(|way| (way.name(), way.flags()));
     let alertmanager = alertmanager();
-    let real = Pairs::start(Upstream::in_front_of(alertmanager.port), &wanted);
-    let scripted = Pairs::start(Upstream::start(), &wanted);
+    let real = Pairs::start(|| Upstream::in_front_of(alertmanager.port), &wanted);
+    let scripted = Pairs::start(Upstream::start, &wanted);
     let mut tally = Tally::default();
     for way in WAYS {
         let mut asker = Asker::new(way, real.pair(way.name()), Judge::new(parser.port));
@@ -34,7 +34,7 @@ pub(super) fn compare(parser: &Prometheus) -> Tally {
     }
     let mut asker = Asker::new(Way::Header, scripted.pair(Way::Header.name()), Judge::new(parser.port));
     for (answer, cases) in owned() {
-        scripted.upstream.answer_others(answer);
+        asker.pair.upstream.answer_others(answer);
         cases.iter().for_each(|case| asker.expect(case));
     }
     tally.merge(asker.tally);
