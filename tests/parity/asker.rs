@@ -1,5 +1,6 @@
 //! Asks a question of both and says what differs: what the upstream received, by meaning, and what came back.
 
+use super::asked::Asked;
 use super::conflicts::Conflicts;
 use super::judge::{Judge, meaning, narrowed, replaced};
 use super::named::Named;
@@ -9,7 +10,6 @@ use super::tally::{Tally, Verdict};
 use super::way::Way;
 use crate::equivalence::essence::{Texts, essence};
 use crate::support::client::Response;
-use crate::support::upstream::Recorded;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -18,53 +18,6 @@ const OPEN_TRIES: usize = 12;
 
 /// Parameters that no endpoint has, and those of pages of rules.
 pub(super) const UNKNOWN: [&str; 4] = ["nothing", "storeMatch[]", "group_limit", "group_next_token"];
-
-/// What is asked of the upstream: method, path, and parameters with their meaning.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    method: String,
-    path: String,
-    parameters: Vec<(String, String)>,
-}
-
-impl Asked {
-    fn new(method: &str, path: &str, mut parameters: Vec<(String, String)>) -> Self {
-        parameters.sort();
-        // Selectors are a set: one that comes twice selects no more.
-        parameters.dedup_by(|one, other| one == other && one.0 == "match[]");
-        Self { method: method.to_owned(), path: path.to_owned(), parameters }
-    }
-
-    /// What was received, in the URL and in the form.
-    pub(super) fn of(recorded: &Recorded, judge: &mut Judge) -> Self {
-        let is_form =
-            recorded.all("content-type").iter().any(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-        let form = if is_form { recorded.form_parameters() } else { Vec::new() };
-        let all = recorded.url_parameters().into_iter().chain(form).collect();
-        Self::read(&recorded.method, &recorded.path(), all, judge)
-    }
-
-    /// What a test has written: `GET /path?a=b`, its parameters decoded.
-    pub(super) fn written(text: &str, judge: &mut Judge) -> Self {
-        let (method, target) = text.split_once(' ').expect("a method");
-        let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
-        let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
-        let all = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self::read(method, path, all, judge)
-    }
-
-    fn read(method: &str, path: &str, mut parameters: Vec<(String, String)>, judge: &mut Judge) -> Self {
-        for (name, value) in &mut parameters {
-            *value = match name.as_str() {
-                "query" | "match[]" => judge.meaning(value).to_string(),
-                // Alertmanager's matchers are PromQL's. Some select everything, which PromQL refuses alone.
-                "filter" => judge.meaning(&format!("filter{{{value}}}")).to_string(),
-                _ => continue,
-            };
-        }
-        Self::new(method, path, parameters)
-    }
-}
 
 /// Asks in one way.
 #[derive(Debug)]
@@ -96,28 +49,24 @@ impl<'a> Asker<'a> {
         if (theirs, ours) != (conflicts.theirs, conflicts.ours) {
             return different(&format!("not the conflicts that there are: {conflicts:?}"), both);
         }
+        let (wanted_theirs, wanted_ours, named) = self.expected(question, &trees);
+        let is_taken = trees.iter().all(Option::is_some);
+        for (who, outcome, wanted) in
+            [("prom-label-proxy", &both.theirs, &wanted_theirs), ("the filter", &both.ours, &wanted_ours)]
+        {
+            // What Prometheus does not take cannot be compared where only one of the two sends it on.
+            let is_comparable = is_taken || both.theirs.received.is_some();
+            if let Some(recorded) = outcome.received.as_ref().filter(|_| is_comparable)
+                && Asked::of(recorded, &mut self.judge) != *wanted
+            {
+                return different(&format!("{who} should have asked {wanted:?}"), both);
+            }
+        }
         if theirs != ours {
             return conflicts.named.map_or_else(|| different("only one of the two refused", both), Verdict::named);
         }
-        match (&both.theirs.received, &both.ours.received) {
-            (Some(theirs), Some(ours)) => self.compare_asked(question, &trees, both, (theirs, ours)),
-            _ => compare_refusal(question, &trees, both),
-        }
-    }
-
-    fn compare_asked(
-        &mut self,
-        question: &Question,
-        trees: &[Option<Value>],
-        both: &Both,
-        (theirs, ours): (&Recorded, &Recorded),
-    ) -> Verdict {
-        let (wanted_theirs, wanted_ours, named) = self.expected(question, trees);
-        if Asked::of(theirs, &mut self.judge) != wanted_theirs {
-            return different(&format!("prom-label-proxy should have asked {wanted_theirs:?}"), both);
-        }
-        if Asked::of(ours, &mut self.judge) != wanted_ours {
-            return different(&format!("the filter should have asked {wanted_ours:?}"), both);
+        if both.theirs.received.is_none() || both.ours.received.is_none() {
+            return compare_refusal(question, is_taken, both);
         }
         if wanted_theirs != wanted_ours {
             return Verdict::Named(named);
@@ -212,10 +161,9 @@ fn is_empty(response: &Response) -> bool {
 }
 
 /// What one of the two refused itself.
-fn compare_refusal(question: &Question, trees: &[Option<Value>], both: &Both) -> Verdict {
+fn compare_refusal(question: &Question, is_taken: bool, both: &Both) -> Verdict {
     let status = |side: &Outcome| side.response.status;
     let says = |side: &Outcome, text: &str| side.response.text().contains(text);
-    let is_taken = trees.iter().all(Option::is_some);
     let (theirs, ours) = (&both.theirs, &both.ours);
     match (&theirs.received, &ours.received) {
         // Whoever says so.

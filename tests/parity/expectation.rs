@@ -1,6 +1,7 @@
 //! Cases whose outcome is written down for each of the two: what the upstream is asked, or what the client is told.
 
-use super::asker::{Asked, Asker, different};
+use super::asked::Asked;
+use super::asker::{Asker, different};
 use super::named::Named;
 use super::pair::{Both, Outcome};
 use super::tally::Verdict;

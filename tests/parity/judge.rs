@@ -1,7 +1,7 @@
 //! What a text of PromQL means: Prometheus's own parser reads it, and two readings are the same when their trees are, with
 //! matchers as sets. What each proxy makes of a tree is said here too.
 //!
-//! Must not know requests, nor how either proxy works inside.
+//! Must not know requests or answers.
 
 use super::named::Named;
 use super::way::{LABEL, Tenant};

@@ -4,6 +4,7 @@
 //! `make parity` prints the table.
 
 mod answers;
+mod asked;
 mod asker;
 mod cases;
 mod conflicts;

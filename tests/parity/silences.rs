@@ -122,13 +122,15 @@ fn reads(way: Way) -> Vec<Case> {
     let list = tenants(way, "GET", SILENCES);
     let all_silences = format!("GET {SILENCES}");
     all.push(match way {
-        Way::Pattern => {
+        Way::Pattern | Way::StrictPattern => {
             Case::new("api/v2/silences", Named::SilencesOfPattern, list, Side::Status(501), Side::Asks(all_silences))
         }
-        Way::Several | Way::List => {
+        Way::Several | Way::FixedSeveral | Way::List | Way::StrictSeveral => {
             Case::new("api/v2/silences", Named::SilencesOfSeveral, list, Side::Status(422), Side::Asks(all_silences))
         }
-        _ => Case::same("api/v2/silences", list, Side::Asks(format!("{all_silences}?filter={bare}"))),
+        Way::Header | Way::Parameter | Way::Fixed | Way::Strict => {
+            Case::same("api/v2/silences", list, Side::Asks(format!("{all_silences}?filter={bare}")))
+        }
     });
     all
 }
@@ -145,18 +147,18 @@ fn writes(way: Way) -> Vec<Case> {
     let asked = |matchers: &[Value]| body(tenants(way, "POST", SILENCES), &silence(matchers));
     let written = || Side::Writes(silence(&[matcher("tenant", "team-fruit"), job()]));
     match way {
-        Way::Pattern => {
+        Way::Pattern | Way::StrictPattern => {
             let named = asked(&[matcher("tenant", "team-fruit"), job()]);
             vec![Case::new(endpoint, Named::SilencesOfPattern, named, Side::Status(501), written())]
         }
-        Way::Several | Way::List => {
+        Way::Several | Way::FixedSeveral | Way::List | Way::StrictSeveral => {
             let named = asked(&[matcher("tenant", "team-fruit"), job()]);
             vec![
                 Case::new(endpoint, Named::SilencesOfSeveral, named, Side::Status(422), written()),
                 Case::new(endpoint, Named::SilencesOfSeveral, asked(&[job()]), Side::Status(422), Side::Status(400)),
             ]
         }
-        _ => {
+        Way::Header | Way::Parameter | Way::Fixed | Way::Strict => {
             let mut more = silence(&[job()]);
             more["nothing"] = json!(1);
             vec![
