@@ -42,6 +42,7 @@ fn without_identity(way: Way) -> Vec<Case> {
 }
 
 fn of_header() -> Vec<Case> {
+    let encoded = fruit(get(format!("/api/v1/%71uery?query=up&time={}", *END)));
     vec![
         Case::new("query", Named::EmptyValue, by_lines(&["", "team-fruit"]), up("tenant=\"team-fruit\""), Status(403)),
         Case::new("query", Named::EmptyValue, by_lines(&[""]), Status(400), Status(403)),
@@ -58,6 +59,11 @@ fn of_header() -> Vec<Case> {
         Case::same("query", by_lines(&["a|b"]), up("tenant=\"a|b\"")),
         Case::same("query", by_lines(&["a|b", "a.b"]), up(r#"tenant=~"a\\|b|a\\.b""#)),
         Case::same("query", by_lines(&[r#"a\"b"#]), up(r#"tenant="a\\\"b""#)),
+        Case::same(
+            "query",
+            encoded,
+            Side::Asks(format!("GET /api/v1/%71uery?query=up{{tenant=\"team-fruit\"}}&time={}", *END)),
+        ),
         Case::same("query", by_lines(&[r"a\b"]), up(r#"tenant="a\\b""#)),
     ]
 }

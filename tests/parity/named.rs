@@ -37,6 +37,7 @@ pub(super) enum Named {
     ForeignAlerts,
     SharedRule,
     RulesBySelector,
+    QuotedFilter,
     SilencesOfSeveral,
     SilencesOfPattern,
     ForeignSilence,
@@ -47,7 +48,7 @@ pub(super) enum Named {
 }
 
 impl Named {
-    pub(super) const ALL: [Self; 41] = [
+    pub(super) const ALL: [Self; 42] = [
         Self::OwnMatcher,
         Self::AggregationParameter,
         Self::Absent,
@@ -82,6 +83,7 @@ impl Named {
         Self::ForeignAlerts,
         Self::SharedRule,
         Self::RulesBySelector,
+        Self::QuotedFilter,
         Self::SilencesOfSeveral,
         Self::SilencesOfPattern,
         Self::ForeignSilence,
@@ -132,6 +134,7 @@ impl Named {
             Self::ForeignAlerts => "another tenant's alerts in a rule with the tenant's label",
             Self::SharedRule => "a shared rule that failed (`rules_with_active_alerts`)",
             Self::RulesBySelector => "`enable_label_matchers_for_rules_api`, and the upstream does not read `match[]`",
+            Self::QuotedFilter => "a quoted name in Alertmanager's `filter`: `\"a.b\"=\"c\"`",
             Self::SilencesOfSeveral => "several values for silences",
             Self::SilencesOfPattern => "`regex_match` for silences",
             Self::ForeignSilence => "somebody else's silence",

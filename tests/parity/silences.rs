@@ -89,8 +89,13 @@ fn reads(way: Way) -> Vec<Case> {
             let filters = filters.iter().map(|filter| format!("&filter={filter}")).collect::<String>();
             format!("GET {path}?filter={bare}{filters}")
         };
-        for filters in [&[][..], &["alertname=\"A\""], &["alertname=~\"A|B\"", "job!=\"x\""], &["job=\"a\\\\\\\"{}b\""]]
-        {
+        for filters in [
+            &[][..],
+            &["alertname=\"A\""],
+            &["alertname=~\"A|B\"", "job!=\"x\""],
+            &["alertname=A", "job!~x"],
+            &["job=\"a\\\\\\\"{}b\""],
+        ] {
             all.push(Case::same(endpoint, tenants(way, "GET", &target(filters)), asks(&sent(filters))));
         }
         for own in ["tenant=\"team-veggie\"", "tenant!=\"team-fruit\"", "tenant=~\"team-.*\"", "tenant!~\"b\""] {
@@ -108,6 +113,9 @@ fn reads(way: Way) -> Vec<Case> {
             asked,
             asks(&format!("{}&active=true&silenced=false&inhibited=true&receiver=nobody", sent(&[]))),
         ));
+        let quoted = "\"a.b\"=\"c\"";
+        let asked = tenants(way, "GET", &target(&[quoted]));
+        all.push(Case::new(endpoint, Named::QuotedFilter, asked, Side::Status(400), asks(&sent(&[quoted]))));
         let asked = tenants(way, "GET", &format!("{path}?nothing=1"));
         all.push(Case::new(
             endpoint,
