@@ -88,6 +88,11 @@ test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a rea
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
 	$(lab) PLF_EQUIVALENCE=$(EXPRESSIONS) .ci/cargo native test --locked --test integration -- --nocapture equivalence::
 
+.PHONY: parity
+parity: peers $(MODULE) setup-envoy ## the same requests through prom-label-proxy and through the filter: a table of what differs; needs Go
+	@if [ ! -x $(PEERS)/prom-label-proxy ]; then echo "parity: left out, there are no peers"; exit 0; fi; \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --nocapture parity::
+
 .PHONY: demo
 demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctrl-C stops it, ONCE=1 makes it stop by itself
 	@.ci/setup debian curl jq openssl

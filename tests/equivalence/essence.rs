@@ -19,14 +19,14 @@ static SERIES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{.*?\}").expect(
 
 /// An answer without what may differ.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Essence {
+pub(crate) struct Essence {
     pub(super) status: u16,
-    pub(super) content: Value,
+    pub(crate) content: Value,
 }
 
 /// Whose words an error is told in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Texts {
+pub(crate) enum Texts {
     /// The upstream's on both sides: they must be the same.
     Compared,
     /// Ours on one side: type and status must be the same.
@@ -34,7 +34,7 @@ pub(super) enum Texts {
 }
 
 /// What must be the same in the answer to a question about `query` (empty when it is about none).
-pub(super) fn essence(query: &str, response: &Response, texts: Texts) -> Essence {
+pub(crate) fn essence(query: &str, response: &Response, texts: Texts) -> Essence {
     let status = response.status;
     let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else {
         // The federation's own format, or its errors.

@@ -5,7 +5,7 @@
 //! PLF_SEED repeats a run.
 
 pub(crate) mod duties;
-mod essence;
+pub(crate) mod essence;
 pub(crate) mod generator;
 pub(crate) mod party;
 mod questions;

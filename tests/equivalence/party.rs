@@ -194,7 +194,7 @@ impl Party {
     fn ways(&self, question: &Question) -> Vec<Request> {
         let mut ways = vec![self.directly(question)];
         if !question.path.starts_with("/api/v1/label/") && question.path != "/federate" {
-            ways.push(post(question.path, &self.parameters(question)));
+            ways.push(post(question.path, self.parameters(question)));
         }
         ways
     }

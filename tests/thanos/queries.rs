@@ -25,7 +25,7 @@ fn a_tenant_sees_through_the_filter_what_a_querier_over_its_own_stores_would_ans
     }
     let corpus = corpus(&extent);
     let world = &*WORLD;
-    let everything = ("administrator", &["sre"] as &[&str]);
+    let everything: (&str, &[&str]) = ("administrator", &["sre"]);
     let tallies: Vec<(String, Tally)> = std::thread::scope(|scope| {
         let (corpus, extent) = (&corpus, &extent);
         let ask = |(index, (name, tenants)): (u64, (&'static str, &'static [&'static str]))| {
