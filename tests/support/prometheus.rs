@@ -10,8 +10,11 @@ use std::path::PathBuf;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers,promql-unquoted-utf8-names,\
+                        promql-extended-range-selectors,promql-binop-fill-modifiers,\
                         promql-per-step-stats,query-cost,search-api,type-and-unit-labels,use-start-timestamps";
+
+/// What takes dots and letters beyond the classic ones for parts of a name; without it a label may hold a colon.
+const UNQUOTED_NAMES: &str = "--enable-feature=promql-unquoted-utf8-names";
 
 /// What a Prometheus has beside its samples.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// One that many share: every tenant's series, and series that carry no tenant at all.
     pub(crate) fn shared() -> Self {
-        Self::holding(&data::all(), &[])
+        Self::holding(&data::all(), &[UNQUOTED_NAMES])
     }
 
     /// The same, and it gives up on a request that has not come whole within a second.
@@ -54,7 +57,7 @@ impl Prometheus {
     pub(crate) fn own(tenants: &[&str], may: impl Fn(&Series) -> bool) -> Self {
         // In the order of the shared one: what PromQL leaves open may follow the order in which series came.
         let tenants = data::TENANTS.into_iter().filter(|each| tenants.contains(each));
-        Self::holding(&tenants.flat_map(data::of_tenant).filter(may).collect::<Vec<_>>(), &[])
+        Self::holding(&tenants.flat_map(data::of_tenant).filter(may).collect::<Vec<_>>(), &[UNQUOTED_NAMES])
     }
 
     /// One that holds `series`.
