@@ -109,6 +109,13 @@ bench: $(MODULE) setup-envoy ## what rewriting costs, and that it grows as its i
 	@.ci/setup debian node:nodejs || true
 	ENVOY=$(envoy) PLF_MODULE=$(CURDIR)/$(MODULE) .ci/cargo native bench --locked --bench rewrite --bench growth
 
+# PLF_BENCH_SECONDS and PLF_BENCH_ROUNDS make it longer.
+.PHONY: bench-peers
+bench-peers: $(MODULE) peers setup-envoy ## the filter beside prom-label-proxy, behind Envoy and behind Caddy: target/bench-peers.md; needs Go
+	@.ci/setup debian wrk && .ci/setup caddy
+	@if [ ! -x $(PEERS)/prom-label-proxy ]; then echo "bench-peers: left out, because there is no prom-label-proxy"; exit 0; fi; \
+	$(lab_of_peers) CADDY=$(TOOLS)/caddy .ci/cargo native bench --locked --bench peers
+
 .PHONY: fuzz
 fuzz: ## bytes that nobody would send, at the core: FUZZ_SECONDS for FUZZ_TARGET, or for each target
 	.ci/fuzz run $(FUZZ_TARGET)

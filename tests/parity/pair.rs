@@ -5,8 +5,8 @@ use super::way::LABEL;
 use crate::companion;
 use crate::support::client::{Connection, Request, Response, request};
 use crate::support::envoy::{Envoy, Listener, bootstrap, cluster};
-use crate::support::parts;
-use crate::support::process::{Process, directory};
+use crate::support::process::Process;
+use crate::support::prom_label_proxy;
 use crate::support::upstream::{End, Recorded, Upstream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Pairs {
             let flags = flags(own, upstream.port);
             pairs.0.push(Listener::new(name, migrated(&flags, name)).cluster(name));
             pairs.1.push(cluster(name, upstream.port, false));
-            let (port, process) = proxy(&flags);
+            let (port, process) = prom_label_proxy::start(&flags);
             pairs.2.insert(*name, Proxy { port, upstream, _process: process });
         }
         let (listeners, clusters, proxies) = pairs;
@@ -65,13 +65,6 @@ impl Pairs {
 fn flags(own: &[&str], upstream: u16) -> Vec<String> {
     let always = [format!("-label={LABEL}"), format!("-upstream=http://127.0.0.1:{upstream}")];
     always.into_iter().chain(SWITCHES.iter().chain(own).map(|&flag| flag.to_owned())).collect()
-}
-
-fn proxy(flags: &[String]) -> (u16, Process) {
-    let arguments =
-        |port| flags.iter().cloned().chain([format!("-insecure-listen-address=127.0.0.1:{port}")]).collect::<Vec<_>>();
-    let log = directory("prom-label-proxy").join("prom-label-proxy.log");
-    Process::serve(&parts::peer("prom-label-proxy"), arguments, &log, "/healthz")
 }
 
 /// The configuration that `migrate` makes of the flags, with Alertmanager as its notes say.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The plugin's name, which its statistics carry.
 pub(crate) const PLUGIN: &str = "prom-label-filter";
@@ -369,6 +370,11 @@ impl Envoy {
     /// How often a VM had to be made again: above 0 some input ended it.
     pub(crate) fn reloads(&self) -> u64 {
         self.statistics().iter().filter(|(name, _)| name.contains("vm_reload")).map(|(_, value)| value).sum()
+    }
+
+    /// The time that processors have spent on it.
+    pub(crate) fn processor_time(&self) -> Duration {
+        self.process.processor_time()
     }
 
     /// Bytes of memory that it has now.

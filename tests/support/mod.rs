@@ -14,6 +14,7 @@ pub(crate) mod envoy;
 pub(crate) mod form;
 pub(crate) mod parts;
 pub(crate) mod process;
+pub(crate) mod prom_label_proxy;
 pub(crate) mod prometheus;
 #[path = "../../src/bin/prom-label-filter/protobuf.rs"]
 pub(crate) mod protobuf;

@@ -51,6 +51,16 @@ pub(crate) fn peer(name: &str) -> PathBuf {
     program
 }
 
+/// wrk, which makes the load of `make bench-peers`.
+pub(crate) fn wrk() -> PathBuf {
+    program("WRK", &["wrk"])
+}
+
+/// The Caddy binary.
+pub(crate) fn caddy() -> PathBuf {
+    program("CADDY", &["caddy"])
+}
+
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
     let path = env::var_os(variable).map_or_else(|| checkout().join(usual), PathBuf::from);
     assert!(path.is_file(), "{what} is missing ({variable} or {usual}): run make test");

@@ -79,15 +79,27 @@ impl Process {
 
     /// Bytes of memory that it has now (Linux).
     pub(crate) fn resident(&self) -> usize {
+        let pages = |statm: &str| statm.split(' ').nth(1).expect("a second number").parse::<usize>().expect("pages");
+        self.children("statm").iter().map(|statm| pages(statm)).max().expect("the program") * 4096
+    }
+
+    /// The time that processors have spent on it (Linux), in steps of 10 ms.
+    // proc(5): `stat`, fields 14 and 15, behind a name that may hold anything
+    pub(crate) fn processor_time(&self) -> Duration {
+        let ticks = |stat: &str| {
+            let fields = stat.rsplit_once(')').expect("a name").1.split(' ');
+            fields.skip(12).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum::<u64>()
+        };
+        Duration::from_millis(self.children("stat").iter().map(|stat| ticks(stat) * 10).sum())
+    }
+
+    /// A file of /proc for the program, and for the shell that waits beside it.
+    fn children(&self, file: &str) -> Vec<String> {
         let keeper = self.keeper.id();
         let children =
             fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).expect("the keeper's children");
-        let pages = |process: &str| {
-            let statm = fs::read_to_string(format!("/proc/{process}/statm")).expect("a process");
-            statm.split(' ').nth(1).expect("a second number").parse::<usize>().expect("pages")
-        };
-        // Its only other child is a shell that waits.
-        children.split_whitespace().map(pages).max().expect("the program") * 4096
+        let read = |process| fs::read_to_string(format!("/proc/{process}/{file}")).expect("a process");
+        children.split_whitespace().map(read).collect()
     }
 
     /// All of its log so far.
