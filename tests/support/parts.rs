@@ -42,13 +42,33 @@ pub(crate) fn amtool() -> PathBuf {
     program("AMTOOL", &["amtool"])
 }
 
+/// The browser.
+pub(crate) fn chromium() -> PathBuf {
+    program("CHROMIUM", &["chromium"])
+}
+
+/// What drives the browser.
+pub(crate) fn chromedriver() -> PathBuf {
+    program("CHROMEDRIVER", &["chromedriver"])
+}
+
 /// A peer's program, built from source: `thanos`, `prom-label-proxy`, or the current `prometheus`, `promtool`, `alertmanager`,
 /// `amtool`. The tests that need one are ignored but for `make test-peers`.
 pub(crate) fn peer(name: &str) -> PathBuf {
-    let folder = env::var_os("PLF_PEERS").map_or_else(|| checkout().join(".cache/peers/bin"), PathBuf::from);
-    let program = folder.join(name);
+    let program = peers().join(name);
     assert!(program.is_file(), "{name} is missing (PLF_PEERS or .cache/peers/bin): run make test-peers");
     program
+}
+
+/// The folder in which the current Prometheus finds its own pages when it is started there.
+pub(crate) fn pages() -> PathBuf {
+    let folder = peers().with_file_name("prometheus");
+    assert!(folder.join("web/ui/static").is_dir(), "Prometheus's pages are missing: run make browser");
+    folder
+}
+
+fn peers() -> PathBuf {
+    env::var_os("PLF_PEERS").map_or_else(|| checkout().join(".cache/peers/bin"), PathBuf::from)
 }
 
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
