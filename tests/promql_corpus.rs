@@ -367,11 +367,12 @@ fn other_readers_find_the_matcher_in_prometheus_own_expressions() {
 fn needs_a_switch(expression: &str) -> bool {
     const KEYWORDS: [&str; 7] = ["anchored", "smoothed", "fill", "fill_left", "fill_right", "limitk", "limit_ratio"];
     // Prometheus: promql/parser/functions.go, Experimental
-    const FUNCTIONS: [&str; 17] = [
+    const FUNCTIONS: [&str; 18] = [
         "double_exponential_smoothing",
         "end",
         "histogram_quantiles",
         "info",
+        "integral",
         "mad_over_time",
         "max_of",
         "min_of",

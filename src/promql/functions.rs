@@ -3,7 +3,7 @@
 //! Owns which names are functions and which of them need care. A function that reads series without a selector in its
 //! arguments would be a hole, so a name that is not here is refused until somebody has looked at it.
 //! Must not know how a call is read.
-// Prometheus 3.14: promql/parser/functions.go; Thanos: pkg/extpromql
+// Prometheus 3.16: promql/parser/functions.go; Thanos: pkg/extpromql
 
 /// What is known about a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ pub(super) fn function(name: &[u8]) -> Option<Function> {
         b"double_exponential_smoothing"
         | b"end"
         | b"histogram_quantiles"
+        | b"integral"
         | b"mad_over_time"
         | b"max_of"
         | b"min_of"

@@ -259,6 +259,11 @@ impl<'t> Lexer<'t> {
             colon = true;
             self.skip_while(is_alphanumeric);
         }
+        // A Prometheus with `promql-unquoted-utf8-names` takes a dot for a part of the name: what is the number behind `bool` in
+        // `up == bool.5` here would be a metric there, and nobody's matchers would be in it.
+        if self.peek() == Some(b'.') {
+            return Err(self.unexpected(self.at, "unexpected character:"));
+        }
         let word = self.text.get(start..self.at).unwrap_or_default();
         let kind = match keyword(word) {
             Some(Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight)) if !self.paren_follows() => {

@@ -37,7 +37,7 @@ use selector::Place;
 
 /// Which PromQL is accepted: the switches of `promql` in the configuration.
 ///
-/// Each stands for a parser option of Prometheus; the default is what Prometheus 3.14 accepts without flags.
+/// Each stands for a parser option of Prometheus; the default is what Prometheus 3.14 accepts without flags. (3.16 reads `anchored` and `smoothed` without one.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// Functions and aggregations behind `promql-experimental-functions`.

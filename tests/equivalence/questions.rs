@@ -68,7 +68,7 @@ pub(crate) const PROBES: [&str; 36] = [
 ];
 
 /// Endpoints that look names, series and exemplars up. Names in braces are times of the data.
-const LOOKUPS: [(&str, &str); 63] = [
+const LOOKUPS: [(&str, &str); 71] = [
     ("/api/v1/labels", ""),
     ("/api/v1/labels", "match[]=up"),
     ("/api/v1/labels", "match[]=up&match[]=secret_2_total"),
@@ -109,6 +109,15 @@ const LOOKUPS: [(&str, &str); 63] = [
     ("/api/v1/query_exemplars", "query=%7B__name__%3D~%22.%2B%22%7D&start={start}&end={end}"),
     ("/api/v1/query_exemplars", "query=http_requests_total&start=1&end=2"),
     ("/api/v1/query_exemplars", "query=1&start={start}&end={end}"),
+    // Of Prometheus 3.13 and later; others answer that there is no such path.
+    ("/api/v1/search/metric_names", ""),
+    ("/api/v1/search/metric_names", "search[]=temp&sort_by=score&include_score=true"),
+    ("/api/v1/search/metric_names", "match[]=%7Bjob%3D%22db%22%7D&sort_by=alpha&sort_dir=dsc&limit=3"),
+    ("/api/v1/search/label_names", "sort_by=alpha"),
+    ("/api/v1/search/label_names", "match[]=up&search[]=in&start={start}&end={end}"),
+    ("/api/v1/search/label_values", "label=tenant&sort_by=alpha"),
+    ("/api/v1/search/label_values", "label=version&sort_by=alpha&batch_size=1&match[]=target_info"),
+    ("/api/v1/search/label_values", "sort_by=wrong&label=job"),
     // Before or after what some tenants have.
     ("/api/v1/labels", "start={late}"),
     ("/api/v1/labels", "match[]=up&end={early}"),

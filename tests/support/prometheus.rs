@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Everything that changes what PromQL means or what a Prometheus keeps. An older one does not know all of it, and says so in its log.
 const FEATURES: &str = "exemplar-storage,native-histograms,promql-experimental-functions,promql-duration-expr,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers,search-api";
+                        promql-extended-range-selectors,promql-binop-fill-modifiers,promql-unquoted-utf8-names,\
+                        promql-per-step-stats,query-cost,search-api,type-and-unit-labels,use-start-timestamps";
 
 /// What a Prometheus has beside its samples.
 #[derive(Clone, Debug)]
