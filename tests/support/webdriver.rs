@@ -14,22 +14,18 @@ use std::fs;
 // WebDriver: "web element identifier"
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// The Enter key, as text that is typed.
-pub(crate) const ENTER: &str = "\u{E007}";
-
 /// A browser with one window. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Browser {
-    chromium: Process,
-    /// Apart from the browser, so that both end with the tests: what ChromeDriver starts would outlive it.
-    driver: Process,
+    // Each on its own, so that both end with the tests: a browser that ChromeDriver started would outlive it.
+    _chromium: Process,
+    _driver: Process,
     connection: Connection,
     session: String,
 }
 
 /// An element of the page.
-#[derive(Clone, Debug)]
-pub(crate) struct Element(String);
+struct Element(String);
 
 impl Browser {
     pub(crate) fn start() -> Self {
@@ -63,7 +59,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }});
         let connection = Connection::open(port);
-        let mut browser = Self { chromium, driver, connection, session: String::new() };
+        let mut browser = Self { _chromium: chromium, _driver: driver, connection, session: String::new() };
         let created = browser.command("POST", "", &json!({ "capabilities": capabilities }));
         browser.session = format!("/{}", created["sessionId"].as_str().expect("a session"));
         browser
@@ -74,26 +70,30 @@ impl Browser {
         self.command("POST", "/url", &json!({ "url": url }));
     }
 
-    /// The first element that `selector` (CSS) finds, as soon as there is one.
-    pub(crate) fn element(&mut self, selector: &str) -> Element {
-        eventually(&format!("an element {selector}"), || self.elements(selector).into_iter().next())
-    }
-
-    /// All elements that `selector` finds now.
-    pub(crate) fn elements(&mut self, selector: &str) -> Vec<Element> {
-        let found = self.command("POST", "/elements", &json!({"using": "css selector", "value": selector}));
+    /// All elements that `selector` finds now: CSS, or XPath from `//` on.
+    fn elements(&mut self, selector: &str) -> Vec<Element> {
+        let using = if selector.starts_with("//") { "xpath" } else { "css selector" };
+        let found = self.command("POST", "/elements", &json!({"using": using, "value": selector}));
         let found = found.as_array().expect("elements").iter();
         found.filter_map(|element| element[ELEMENT].as_str().map(|id| Element(id.to_owned()))).collect()
     }
 
-    /// Presses the mouse on it.
-    pub(crate) fn click(&mut self, element: &Element) {
-        self.command("POST", &format!("/element/{}/click", element.0), &json!({}));
+    /// Presses the mouse on what `selector` finds.
+    pub(crate) fn click(&mut self, selector: &str) {
+        self.act(selector, "click", &json!({}));
     }
 
-    /// Types `text` into it.
-    pub(crate) fn type_into(&mut self, element: &Element, text: &str) {
-        self.command("POST", &format!("/element/{}/value", element.0), &json!({ "text": text }));
+    /// Types `text` into what `selector` finds.
+    pub(crate) fn type_into(&mut self, selector: &str, text: &str) {
+        self.act(selector, "value", &json!({ "text": text }));
+    }
+
+    /// As soon as it can be done: what moves or is drawn again is out of reach for a moment.
+    fn act(&mut self, selector: &str, command: &str, body: &Value) {
+        eventually(&format!("{command} at {selector}"), || {
+            let element = self.elements(selector).into_iter().next()?;
+            self.ask("POST", &format!("/element/{}/{command}", element.0), body).ok()
+        });
     }
 
     /// What a script answers, the body of a function.
@@ -120,7 +120,7 @@ impl Browser {
 
     fn command(&mut self, method: &str, path: &str, body: &Value) -> Value {
         let answer = self.ask(method, path, body);
-        answer.unwrap_or_else(|error| panic!("{method} {path} {body}: {error}\n{}", self.chromium.log_tail()))
+        answer.unwrap_or_else(|error| panic!("{method} {path} {body}: {error}"))
     }
 
     fn ask(&mut self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
@@ -134,6 +134,6 @@ impl Browser {
         self.connection.write(format!("{head}{body}").as_bytes());
         let answer = self.connection.read(method);
         let value = answer.json()["value"].take();
-        if answer.status == 200 { Ok(value) } else { Err(format!("{value}\n{}", self.driver.log_tail())) }
+        if answer.status == 200 { Ok(value) } else { Err(value.to_string()) }
     }
 }
