@@ -12,7 +12,6 @@ const QUIET: Duration = Duration::from_millis(700);
 /// A request of the page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange {
-    method: String,
     /// Path and query, and a form behind them.
     pub(super) target: String,
     /// None where no answer came.
@@ -52,13 +51,16 @@ impl Exchange {
 /// What a page showed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visit {
-    /// What one can read, line by line.
+    /// What one can read, line by line, but for completions.
     pub(super) text: String,
+    /// What is offered while one types.
+    pub(super) completions: String,
     /// The whole document, with what cannot be seen.
     document: String,
-    /// What stands in fields.
     address: String,
-    pub(super) exchanges: Vec<Exchange>,
+    exchanges: Vec<Exchange>,
+    /// A PNG.
+    pub(super) screenshot: Vec<u8>,
     /// Requests that failed, messages of the console, messages on the page; without what differs from run to run.
     pub(super) problems: BTreeSet<String>,
 }
@@ -75,10 +77,17 @@ impl Visit {
         requests.settle(browser);
         acts(browser);
         requests.settle(browser);
+        // Whether completions are still open when something else is pressed depends on when they came.
+        let completions =
+            "let tips = [...document.querySelectorAll('.cm-tooltip')], said = tips.map(each => each.innerText);
+            tips.forEach(each => each.style.display = 'none');
+            return said.join('\\n')";
         let mut visit = Self {
-            text: text(browser, "return document.body.innerText"),
+            screenshot: browser.screenshot(),
             document: text(browser, "return document.documentElement.outerHTML"),
             address: text(browser, "return location.href"),
+            completions: text(browser, completions),
+            text: text(browser, "return document.body.innerText"),
             ..Self::default()
         };
         visit.problems.extend(requests.all.values().filter_map(Exchange::problem));
@@ -89,13 +98,13 @@ impl Visit {
         );
         let shown = browser.script(&script);
         let shown = shown.as_array().into_iter().flatten().filter_map(Value::as_str);
-        visit.problems.extend(shown.map(|message| format!("shown: {}", timeless(message))));
+        visit.problems.extend(shown.map(|message| format!("shown: {}", said(message))));
         visit.exchanges = requests.all.into_values().collect();
         visit
     }
 
     /// The answers, requests and parts of the page that hold one of `words`.
-    pub(super) fn with_any_of(&self, words: &[&str]) -> Vec<String> {
+    pub(super) fn places_with(&self, words: &[&str]) -> Vec<String> {
         let exchanges = self.exchanges.iter().map(|each| (each.target.as_str(), &each.body));
         let whole = [("the page's text", &self.text), ("the document", &self.document), ("the address", &self.address)];
         let has = |text: &str| words.iter().any(|word| text.to_ascii_lowercase().contains(word));
@@ -104,7 +113,9 @@ impl Visit {
 
     /// What one can read, without what differs from run to run.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.text.lines().map(timeless).filter(|line| !line.is_empty()).collect()
+        // Marks of axes and ages.
+        let differs = |line: &str| line.chars().all(|each| !each.is_alphabetic()) || line.ends_with(" ago");
+        self.text.lines().map(timeless).filter(|line| !differs(line)).collect()
     }
 }
 
@@ -150,11 +161,7 @@ impl Requests {
                     continue;
                 };
                 let form = request["postData"].as_str().map(|form| format!(" {form}")).unwrap_or_default();
-                let method = request["method"].as_str().expect("a method").to_owned();
-                self.all.insert(
-                    id.to_owned(),
-                    Exchange { method, target: format!("/{rest}{form}"), ..Exchange::default() },
-                );
+                self.all.insert(id.to_owned(), Exchange { target: format!("/{rest}{form}"), ..Exchange::default() });
                 has_changed = true;
             }
             let Some(exchange) = self.all.get_mut(id) else { continue };
@@ -205,7 +212,12 @@ fn console(entry: &Value) -> Option<String> {
         let path = url.splitn(4, '/').nth(3).unwrap_or_default();
         return Some(format!("{} /{}", &status[..3], path.split('?').next().unwrap_or_default()));
     }
-    Some(format!("console: {}", timeless(message)))
+    Some(format!("console: {}", said(message)))
+}
+
+/// A message, without what differs from run to run, and the filter's refusal in a word.
+fn said(message: &str) -> String {
+    if message.contains("nothing is served at this path for tenants") { "refused".into() } else { timeless(message) }
 }
 
 /// The same with `0` for each number: ports, times, ages and durations.

@@ -106,7 +106,8 @@ fn duties(tenants: &[&str], exporter: u16, labels: impl Fn(&str) -> Value) -> Du
         duties.rules.push((format!("{short}.json"), groups));
         let targets = json!([format!("127.0.0.1:{exporter}"), "127.0.0.1:1"]);
         let config = json!({"job_name": format!("{short}-exporter"), "static_configs": [
-            {"targets": targets, "labels": with(json!({"crop": short}))}]});
+            {"targets": targets, "labels": with(json!({"crop": short}))}],
+            "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "prometheus_build_info", "action": "keep"}]});
         duties.scrape_configs.as_array_mut().expect("a list").push(config);
     }
     duties
