@@ -81,12 +81,21 @@ test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager #
 .PHONY: test-peers
 test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a real Thanos, the current Prometheus and prom-label-proxy; needs Go
 	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, there are no peers"; exit 0; fi; \
-	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored $(TEST) && \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored --skip browser:: $(TEST) && \
 	$(lab_of_peers) .ci/cargo native test --locked --test integration -- equivalence:: alertmanager:: conflicts::
 
 .PHONY: equivalence
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
 	$(lab) PLF_EQUIVALENCE=$(EXPRESSIONS) .ci/cargo native test --locked --test integration -- --nocapture equivalence::
+
+# Their pages are built with Node.js, on top of what `peers` needs.
+.PHONY: browser
+browser: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## Thanos's and Prometheus 3's own pages in Chromium, through the filter and without; needs Go and Node.js
+	@tests/peers/build ui || [ $$? = 3 ]
+	@.ci/setup debian chromium chromedriver:chromium-driver
+	@if [ ! -x $(PEERS)/thanos ] || [ ! -d $(PEERS)/../prometheus/web ]; then echo "browser: left out, there are no peers or no pages"; exit 0; fi; \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored browser:: && \
+	echo "browser: the screenshots are in target/browser"
 
 .PHONY: demo
 demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctrl-C stops it, ONCE=1 makes it stop by itself

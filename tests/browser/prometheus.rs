@@ -1,6 +1,6 @@
 //! Prometheus 3's own pages.
 
-use super::tour::{Known, Tour};
+use super::tour::{FIELD, Known, Tour, run};
 use super::world::World;
 use crate::support::webdriver::Browser;
 
@@ -34,8 +34,7 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-/// The field for expressions, and what runs them.
-const FIELD: &str = ".cm-content";
+/// What runs an expression.
 const EXECUTE: &str = "//button[normalize-space() = 'Execute']";
 
 const ALERTS: &[&str] = &["fruit-is-ripe", "fruit-is-growing", "fruit-is-rotten", "FIRING (1)"];
@@ -49,20 +48,17 @@ fn prometheus_shows_a_team_what_a_prometheus_of_its_own_would() {
     let mut tour = Tour::new("prometheus", World::prometheus(), messages, KNOWN);
     tour.page("start", "/", &["No data queried yet"], |_| {});
     tour.page("table", "/query", &["Result series: 6", "tenant=\"team-fruit\""], |browser| {
-        browser.type_into(FIELD, "up");
-        browser.click(EXECUTE);
+        run(browser, "up", EXECUTE);
     });
     for (name, tab, shows) in [("graph", "Graph", "tenant=\"team-fruit\""), ("explain", "Explain", "Explain view")] {
         tour.page(name, "/query", &[shows], |browser| {
             browser.click(&format!("//button[@role = 'tab' and normalize-space() = '{tab}']"));
-            browser.type_into(FIELD, "up");
-            browser.click(EXECUTE);
+            run(browser, "up", EXECUTE);
         });
     }
     tour.page("tree", "/query", &["6 results"], |browser| {
         option(browser, "Show tree view");
-        browser.type_into(FIELD, "sum(up)");
-        browser.click(EXECUTE);
+        run(browser, "sum(up)", EXECUTE);
     });
     tour.page("completion", "/query", &["secret_2_total"], |browser| browser.type_into(FIELD, "sec"));
     tour.page("completion-label", "/query", &["tenant"], |browser| browser.type_into(FIELD, "up{t"));

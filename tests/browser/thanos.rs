@@ -1,6 +1,6 @@
 //! Thanos's own pages.
 
-use super::tour::{Known, Tour};
+use super::tour::{FIELD, Known, Tour, run};
 use super::world::World;
 
 const KNOWN: &[Known] = &[
@@ -18,8 +18,7 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-/// The field for expressions, and what runs them.
-const FIELD: &str = ".cm-content";
+/// What runs an expression.
 const EXECUTE: &str = ".execute-btn";
 
 const ALERTS: &[&str] = &["fruit-is-ripe (1 active)", "fruit-is-growing (1 active)", "fruit-is-rotten (0 active)"];
@@ -31,13 +30,11 @@ fn thanos_shows_a_team_what_a_thanos_of_its_own_would() {
     let mut tour = Tour::new("thanos", World::thanos(), ".alert", KNOWN);
     tour.page("start", "/", &["No data queried yet"], |_| {});
     tour.page("table", "/graph", &["Result series: 6", "tenant=\"team-fruit\""], |browser| {
-        browser.type_into(FIELD, "up");
-        browser.click(EXECUTE);
+        run(browser, "up", EXECUTE);
     });
     tour.page("graph", "/graph", &["tenant=\"team-fruit\""], |browser| {
         browser.click("//a[contains(@class, 'nav-link') and not(@href) and normalize-space() = 'Graph']");
-        browser.type_into(FIELD, "up");
-        browser.click(EXECUTE);
+        run(browser, "up", EXECUTE);
     });
     tour.page("completion", "/graph", &["secret_2_total"], |browser| browser.type_into(FIELD, "sec"));
     tour.page("completion-label", "/graph", &["tenant"], |browser| browser.type_into(FIELD, "up{t"));

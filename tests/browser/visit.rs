@@ -51,10 +51,8 @@ impl Exchange {
 /// What a page showed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visit {
-    /// What one can read, line by line, but for completions.
+    /// What one can read, line by line.
     pub(super) text: String,
-    /// What is offered while one types.
-    pub(super) completions: String,
     /// The whole document, with what cannot be seen.
     document: String,
     address: String,
@@ -77,16 +75,10 @@ impl Visit {
         requests.settle(browser);
         acts(browser);
         requests.settle(browser);
-        // Whether completions are still open when something else is pressed depends on when they came.
-        let completions =
-            "let tips = [...document.querySelectorAll('.cm-tooltip')], said = tips.map(each => each.innerText);
-            tips.forEach(each => each.style.display = 'none');
-            return said.join('\\n')";
         let mut visit = Self {
             screenshot: browser.screenshot(),
             document: text(browser, "return document.documentElement.outerHTML"),
             address: text(browser, "return location.href"),
-            completions: text(browser, completions),
             text: text(browser, "return document.body.innerText"),
             ..Self::default()
         };
@@ -220,16 +212,18 @@ fn said(message: &str) -> String {
     if message.contains("nothing is served at this path for tenants") { "refused".into() } else { timeless(message) }
 }
 
-/// The same with `0` for each number: ports, times, ages and durations.
+/// The same with `0` for each number, and one unit for short times: ports, times, ages and durations.
 fn timeless(text: &str) -> String {
     let mut out = String::new();
-    for each in text.trim().chars() {
+    let mut rest = text.trim().chars().peekable();
+    while let Some(each) = rest.next() {
         match each {
             '0'..='9' if out.ends_with('0') => {}
+            '.' if out.ends_with('0') && rest.peek().is_some_and(char::is_ascii_digit) => {}
             '0'..='9' => out.push('0'),
             '\n' => out.push(' '),
             _ => out.push(each),
         }
     }
-    out
+    out.replace("0ms", "0s")
 }

@@ -78,6 +78,11 @@ impl Browser {
         found.filter_map(|element| element[ELEMENT].as_str().map(|id| Element(id.to_owned()))).collect()
     }
 
+    /// Waits until there is what `selector` finds.
+    pub(crate) fn wait_for(&mut self, selector: &str) {
+        eventually(selector, || (!self.elements(selector).is_empty()).then_some(()));
+    }
+
     /// Presses the mouse on what `selector` finds.
     pub(crate) fn click(&mut self, selector: &str) {
         self.act(selector, "click", &json!({}));
