@@ -90,8 +90,17 @@ equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expres
 
 .PHONY: parity
 parity: peers $(MODULE) setup-envoy ## the same requests through prom-label-proxy and through the filter: a table of what differs; needs Go
-	@if [ ! -x $(PEERS)/prom-label-proxy ]; then echo "parity: left out, there are no peers"; exit 0; fi; \
+	@if [ ! -x $(PEERS)/prom-label-proxy ]; then echo "parity: left out, because there are no peers"; exit 0; fi; \
 	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --nocapture parity::
+
+# Their pages are built with Node.js, on top of what `peers` needs.
+.PHONY: browser
+browser: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## Thanos's and Prometheus 3's own pages in Chromium, through the filter and without; needs Go and Node.js
+	@tests/peers/build ui || [ $$? = 3 ]
+	@.ci/setup debian chromium chromedriver:chromium-driver
+	@if [ ! -x $(PEERS)/thanos ] || [ ! -d $(PEERS)/../prometheus/web ]; then echo "browser: left out, because there are no peers or no pages"; exit 0; fi; \
+	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --ignored browser:: && \
+	echo "browser: the screenshots are in target/browser"
 
 .PHONY: demo
 demo: $(MODULE) setup-envoy setup-prometheus ## two teams on one Prometheus; Ctrl-C stops it, ONCE=1 makes it stop by itself

@@ -12,7 +12,7 @@ use crate::identity::{Credentials, Identity, RouteIdentity, identify};
 use crate::request::{Body, Only, RequestHead};
 use crate::response::ResponsePlan;
 use crate::rewrite::{self, Enforced, Explanation, Narrowed, OutboundBody, OutboundHead};
-use crate::route::{self, Endpoint, Found, Method, Payload, Place, Route};
+use crate::route::{self, Endpoint, Found, Method, Nothing, Payload, Place, Route};
 use crate::scope::TenantScope;
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub struct Admitted {
 pub enum Answer {
     /// To `OPTIONS`: the methods of the path.
     Allowed(&'static str),
-    /// A success without data.
-    EmptyData,
+    /// A success that says nothing.
+    Nothing(Nothing),
     /// What a query becomes.
     Explained(Explanation),
 }
@@ -59,8 +59,8 @@ impl Answer {
     #[must_use]
     pub fn status(&self) -> u32 {
         match self {
-            Self::Allowed(_) => 204,
-            Self::EmptyData | Self::Explained(_) => 200,
+            Self::Allowed(_) | Self::Nothing(Nothing::Stream) => 204,
+            Self::Nothing(Nothing::Object | Nothing::List) | Self::Explained(_) => 200,
         }
     }
 
@@ -69,7 +69,8 @@ impl Answer {
     pub fn header(&self) -> (&'static str, &'static str) {
         match self {
             Self::Allowed(methods) => ("allow", methods),
-            Self::EmptyData => ("content-type", "application/json"),
+            Self::Nothing(Nothing::Object | Nothing::List) => ("content-type", "application/json"),
+            Self::Nothing(Nothing::Stream) => ("cache-control", "no-cache"),
             Self::Explained(_) => ("content-type", "text/plain; charset=utf-8"),
         }
     }
@@ -78,8 +79,9 @@ impl Answer {
     #[must_use]
     pub fn body(&self) -> String {
         match self {
-            Self::Allowed(_) => String::new(),
-            Self::EmptyData => r#"{"status":"success","data":{}}"#.to_owned(),
+            Self::Allowed(_) | Self::Nothing(Nothing::Stream) => String::new(),
+            Self::Nothing(Nothing::Object) => r#"{"status":"success","data":{}}"#.to_owned(),
+            Self::Nothing(Nothing::List) => r#"{"status":"success","data":[]}"#.to_owned(),
             Self::Explained(explanation) => explanation.text(),
         }
     }
@@ -89,7 +91,7 @@ impl Answer {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Allowed(_) => "options",
-            Self::EmptyData => "empty",
+            Self::Nothing(_) => "empty",
             Self::Explained(_) => "explain",
         }
     }
@@ -164,10 +166,11 @@ impl Policy {
             return self.await_body(route, head, identity, content_type);
         }
         let (scope, route_identity) = identity.complete(self)?;
-        let is_empty = route.endpoint == Endpoint::NothingForPages
-            || (route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty);
-        if is_empty {
-            return Ok(Admission::Answer(Answer::EmptyData));
+        if let Endpoint::NothingForPages(nothing) = route.endpoint {
+            return Ok(Admission::Answer(Answer::Nothing(nothing)));
+        }
+        if route.endpoint == Endpoint::Metadata && self.metadata == Metadata::Empty {
+            return Ok(Admission::Answer(Answer::Nothing(Nothing::Object)));
         }
         let plan = ResponsePlan::new(self, route.endpoint, method, &scope);
         let Narrowed { out, explanation } = rewrite::head(self, route, head, &scope, &plan)?;

@@ -6,7 +6,7 @@ use crate::support::data::END;
 use crate::support::envoy::{Envoy, Listener, bootstrap, cluster, validate};
 use crate::support::prometheus::Prometheus;
 use crate::support::upstream::{Answer, End, Framing, Step, Upstream};
-use crate::support::{form, tokens};
+use crate::support::{eventually, form, tokens};
 use serde_json::json;
 use std::sync::LazyLock;
 
@@ -104,6 +104,16 @@ fn envoy_accepts_our_tokens_and_no_others() {
     assert_eq!(ask("jwt", &tokens::forged_token(&claims)), 401);
     assert_eq!(ask("lenient", &tokens::forged_token(&claims)), 200);
     assert_eq!(send(envoy.port("jwt"), &get("/")).status, 200);
+}
+
+#[test]
+fn processors_spend_their_time_on_who_works() {
+    let (envoy, _) = &*PLAIN;
+    let before = envoy.processor_time();
+    eventually("a hundredth of a second of work", || {
+        assert_eq!(send(envoy.port("plain"), &get("/")).status, 200);
+        (envoy.processor_time() > before).then_some(())
+    });
 }
 
 #[test]

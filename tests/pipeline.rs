@@ -75,7 +75,7 @@ fn outcome(policy: &Policy, method: &str, target: &str, more: &[(&str, &str)], b
     match policy.admit(&head, &Nothing) {
         Err(denial) => refusal(denial),
         Ok(Admission::Answer(Answer::Allowed(methods))) => format!("204 {methods}"),
-        Ok(Admission::Answer(Answer::EmptyData)) => "200 empty".to_owned(),
+        Ok(Admission::Answer(answer @ Answer::Nothing(_))) => format!("{} empty", answer.status()),
         Ok(Admission::Answer(Answer::Explained(explanation))) => format!("200 {}", explanation.text()),
         Ok(Admission::Forward(head, _)) => head_line(&head.into_inner()),
         Ok(Admission::AwaitBody(head, pending)) => match pending.finish(policy, body.unwrap_or_default().as_bytes()) {

@@ -50,8 +50,10 @@ pub enum Endpoint {
     Search,
     /// `/api/v1/read`
     RemoteRead,
+    /// `/api/v1/status/flags`: those that pages go by
+    Flags,
     /// What pages ask for, and no tenant is told.
-    NothingForPages,
+    NothingForPages(Nothing),
     /// Alertmanager's alerts, and the groups they are in.
     AlertmanagerAlerts,
     /// Alertmanager's silences.
@@ -66,6 +68,18 @@ pub enum Endpoint {
     Ready,
     /// A path that the operator lets through unread.
     Passthrough,
+}
+
+/// What stands for what no tenant is told, so that a page goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// `data` is an empty object.
+    Object,
+    /// `data` is an empty list.
+    List,
+    /// There is nothing to listen to.
+    // Prometheus: web/api/v1/api.go, notificationsSSE, where too many listen: pages ask for the list then
+    Stream,
 }
 
 /// The methods of an endpoint, as the upstream has them.
@@ -242,7 +256,7 @@ impl Route {
             Endpoint::Metadata => policy.metadata != Metadata::Deny,
             Endpoint::Targets | Endpoint::TargetsMetadata => policy.targets == Targets::Filter,
             Endpoint::RemoteRead => policy.remote_read == RemoteRead::Rewrite,
-            Endpoint::NothingForPages | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
+            Endpoint::Flags | Endpoint::NothingForPages(_) | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
             Endpoint::AlertmanagerAlerts | Endpoint::Silences | Endpoint::Silence => policy.alertmanager.is_some(),
             Endpoint::Explain => policy.explain == Explain::On,
             Endpoint::Query

@@ -2,7 +2,7 @@
 // Prometheus: web/api/v1/api.go, web/api/v1/search.go, web/federate.go · Thanos: pkg/api/query/v1.go
 // Alertmanager: api/v2/openapi.yaml
 
-use super::{Common, Endpoint, Filters, Methods, ParameterKind, Payload, Place, Route, WithoutSelector};
+use super::{Common, Endpoint, Filters, Methods, Nothing, ParameterKind, Payload, Place, Route, WithoutSelector};
 
 /// Options of Prometheus and Thanos that only shape an answer.
 pub const COMMON: &[(&str, ParameterKind)] = &[
@@ -227,8 +227,11 @@ pub const ROUTES: &[Route] = &[
         ..GET
     },
     // What Thanos's and Prometheus's pages ask for to be drawn.
-    Route { endpoint: Endpoint::NothingForPages, path: "/api/v1/stores", ..GET },
-    Route { endpoint: Endpoint::NothingForPages, path: "/api/v1/status/flags", ..GET },
+    Route { endpoint: Endpoint::Flags, path: "/api/v1/status/flags", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/stores", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/status/runtimeinfo", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::List), path: "/api/v1/notifications", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::Stream), path: "/api/v1/notifications/live", ..GET },
     Route {
         endpoint: Endpoint::Explain,
         path: "/-/explain",

@@ -3,6 +3,7 @@
 use crate::support::bench::{Bench, InUse, OURS, by_header};
 use crate::support::client::{Body, get, post, request};
 use crate::support::envoy::Listener;
+use crate::support::upstream::Answer;
 use serde_json::json;
 use std::sync::LazyLock;
 
@@ -95,7 +96,7 @@ fn pages_that_the_server_fills_with_data_are_not_served() {
         "/-/reload",
         "/debug/pprof/heap",
         "/api/v1/status/config",
-        "/api/v1/notifications/live",
+        "/api/v1/status/tsdb",
         "/new/graph",
         "/alerts/",
         "/Graph",
@@ -120,14 +121,39 @@ fn no_page_ends_like_what_is_served_to_tenants_only() {
 #[test]
 fn what_pages_ask_for_is_answered_here_to_tenants() {
     let bench = bench();
-    for path in ["/api/v1/stores", "/api/v1/status/flags"] {
+    for (path, status, body) in [
+        ("/api/v1/stores", 200, r#"{"status":"success","data":{}}"#),
+        ("/api/v1/status/runtimeinfo", 200, r#"{"status":"success","data":{}}"#),
+        ("/api/v1/notifications", 200, r#"{"status":"success","data":[]}"#),
+        ("/api/v1/notifications/live", 204, ""),
+    ] {
         let asked = get(path).header("x-tenant", "a");
         let response = bench.send("ui", &asked);
-        assert_eq!((response.status, response.json()), (200, json!({"status": "success", "data": {}})));
+        assert_eq!((response.status, response.text().as_str()), (status, body), "{path}");
         bench.never_arrived(&asked);
         bench.refused("ui", &get(path), 401, OURS);
         bench.refused("plain", &get(path).header("x-tenant", "a"), 404, OURS);
     }
+}
+
+#[test]
+fn of_flags_come_those_that_pages_go_by() {
+    let bench = bench();
+    let path = "/api/v1/status/flags";
+    let flags = json!({"query.promql-engine": "thanos", "endpoint": "10.0.0.1:10901"});
+    let asked = get(path).header("x-tenant", "a");
+    bench.upstream.answer(&asked, Answer::json(200, json!({"status": "success", "data": flags}).to_string()));
+    let response = bench.send("ui", &asked);
+    let own = json!({"status": "success", "data": {"query.promql-engine": "thanos"}});
+    assert_eq!((response.status, response.json()), (200, own));
+    let broken = get(path).header("x-tenant", "a");
+    bench
+        .upstream
+        .answer(&broken, Answer::json(500, json!({"status": "error", "error": "x", "data": flags}).to_string()));
+    let response = bench.send("ui", &broken);
+    assert_eq!((response.status, &response.json()["data"]), (500, &json!(null)));
+    bench.refused("ui", &get(path), 401, OURS);
+    bench.refused("plain", &get(path).header("x-tenant", "a"), 404, OURS);
 }
 
 #[test]

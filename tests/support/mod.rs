@@ -27,6 +27,7 @@ pub(crate) mod tokens;
 pub(crate) mod updated;
 pub(crate) mod upstream;
 pub(crate) mod verifier;
+pub(crate) mod webdriver;
 
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -42,23 +42,33 @@ pub(crate) fn amtool() -> PathBuf {
     program("AMTOOL", &["amtool"])
 }
 
+/// The browser.
+pub(crate) fn chromium() -> PathBuf {
+    program("CHROMIUM", &["chromium"])
+}
+
+/// What drives the browser.
+pub(crate) fn chromedriver() -> PathBuf {
+    program("CHROMEDRIVER", &["chromedriver"])
+}
+
 /// A peer's program, built from source: `thanos`, `prom-label-proxy`, or the current `prometheus`, `promtool`, `alertmanager`,
 /// `amtool`. The tests that need one are ignored but for `make test-peers`.
 pub(crate) fn peer(name: &str) -> PathBuf {
-    let folder = env::var_os("PLF_PEERS").map_or_else(|| checkout().join(".cache/peers/bin"), PathBuf::from);
-    let program = folder.join(name);
+    let program = peers().join(name);
     assert!(program.is_file(), "{name} is missing (PLF_PEERS or .cache/peers/bin): run make test-peers");
     program
 }
 
-/// wrk, which makes the load of `make bench-peers`.
-pub(crate) fn wrk() -> PathBuf {
-    program("WRK", &["wrk"])
+/// The folder in which the current Prometheus finds its own pages when it is started there.
+pub(crate) fn pages() -> PathBuf {
+    let folder = peers().with_file_name("prometheus");
+    assert!(folder.join("web/ui/static").is_dir(), "Prometheus's pages are missing: run make browser");
+    folder
 }
 
-/// The Caddy binary.
-pub(crate) fn caddy() -> PathBuf {
-    program("CADDY", &["caddy"])
+fn peers() -> PathBuf {
+    env::var_os("PLF_PEERS").map_or_else(|| checkout().join(".cache/peers/bin"), PathBuf::from)
 }
 
 fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
@@ -68,7 +78,7 @@ fn file(variable: &str, usual: &str, what: &str) -> PathBuf {
 }
 
 /// What `variable` names, else what `make` has brought, else a program on PATH that has one of these names.
-fn program(variable: &str, names: &[&str]) -> PathBuf {
+pub(crate) fn program(variable: &str, names: &[&str]) -> PathBuf {
     if let Some(given) = env::var_os(variable) {
         let given = PathBuf::from(given);
         assert!(given.is_file(), "{variable} names no file: run make test");

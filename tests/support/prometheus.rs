@@ -25,11 +25,19 @@ pub(crate) struct Duties {
     pub(crate) remote_read: Value,
     /// What Thanos's sidecar puts on everything.
     pub(crate) external_labels: Value,
+    /// Where it is started, to serve the pages that it finds there.
+    pub(crate) pages: Option<PathBuf>,
 }
 
 impl Default for Duties {
     fn default() -> Self {
-        Self { rules: Vec::new(), scrape_configs: json!([]), remote_read: json!([]), external_labels: json!({}) }
+        Self {
+            rules: Vec::new(),
+            scrape_configs: json!([]),
+            remote_read: json!([]),
+            external_labels: json!({}),
+            pages: None,
+        }
     }
 }
 
@@ -86,8 +94,16 @@ impl Prometheus {
         });
         // JSON is YAML too.
         fs::write(&configuration, written.to_string()).expect("the configuration is written");
+        let program = parts::prometheus();
+        let (start, first) = match &duties.pages {
+            None => (program, Vec::new()),
+            Some(folder) => {
+                ("env".into(), vec!["-C".into(), folder.display().to_string(), program.display().to_string()])
+            }
+        };
         let arguments = |port| {
-            let mut arguments = vec![
+            let mut arguments = first.clone();
+            arguments.extend([
                 format!("--config.file={}", configuration.display()),
                 format!("--storage.tsdb.path={}", data.display()),
                 format!("--web.listen-address=127.0.0.1:{port}"),
@@ -95,12 +111,12 @@ impl Prometheus {
                 format!("--enable-feature={FEATURES}"),
                 // /federate answers as of now: with this it answers the last samples for as long as the tests run.
                 "--query.lookback-delta=1h".to_owned(),
-            ];
+            ]);
             arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
             arguments
         };
         let log = home.join("prometheus.log");
-        let (port, process) = Process::serve(&parts::prometheus(), arguments, &log, "/-/ready");
+        let (port, process) = Process::serve(&start, arguments, &log, "/-/ready");
         let found = Self { port, data, process };
         if series.is_empty() {
             return found;

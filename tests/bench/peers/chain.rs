@@ -104,7 +104,7 @@ fn caddy(upstream: u16) -> (u16, Process) {
             .chain([file.display().to_string()])
             .collect()
     };
-    Process::serve(&parts::caddy(), arguments, &home.join("caddy.log"), "/ready")
+    Process::serve(&parts::program("CADDY", &["caddy"]), arguments, &home.join("caddy.log"), "/ready")
 }
 
 /// An Envoy that answers every request by itself.

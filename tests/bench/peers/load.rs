@@ -109,7 +109,7 @@ pub(crate) fn measure(chain: &Chain, asked: Asked, seconds: u64) -> Figures {
         let first = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000;
         let (target, form) = asked.parts();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peers/wrk.lua");
-        let output = Command::new(parts::wrk())
+        let output = Command::new(parts::program("WRK", &["wrk"]))
             .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), "--timeout", "30s", "-s"])
             .arg(script)
             .args([&format!("http://127.0.0.1:{}", chain.port), "--", &first.to_string(), &target])

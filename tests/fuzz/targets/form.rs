@@ -127,7 +127,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
     let head = RequestHead::new(&headers, framing).expect("a head");
     let result = match policy.admit(&head, &Nothing) {
         Err(denial) => Err(denial),
-        Ok(Admission::Answer(Answer::EmptyData)) => Ok(String::new()),
+        Ok(Admission::Answer(Answer::Nothing(_))) => Ok(String::new()),
         Ok(Admission::Answer(Answer::Allowed(_))) => panic!("nobody asked for the methods"),
         // What would go upstream as the one parameter.
         Ok(Admission::Answer(Answer::Explained(explanation))) => {
@@ -181,7 +181,7 @@ fn explained(admitted: &Admitted) {
 /// Asserts that `written` is `text`, pair by pair: PromQL narrowed, what the endpoint does not read left out.
 fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: &str) {
     let mut left = read_written(written).into_iter();
-    if matches!(route.endpoint, Endpoint::Metadata | Endpoint::NothingForPages) && written.is_empty() {
+    if matches!(route.endpoint, Endpoint::Metadata | Endpoint::NothingForPages(_)) && written.is_empty() {
         return;
     }
     // Rules are narrowed where they are only if the policy says so; their selectors are read in any case.
