@@ -5,7 +5,6 @@
 mod alerts;
 pub mod envelope;
 pub mod exemplars;
-mod flags;
 pub(crate) mod json;
 mod labels;
 mod rules;
@@ -47,8 +46,6 @@ enum Entries {
     Alerts(AlertsFrom),
     /// Of `/api/v1/targets`.
     Targets,
-    /// Of `/api/v1/status/flags`.
-    Flags,
     /// Of Alertmanager.
     Silences,
     /// A single one.
@@ -69,7 +66,6 @@ impl ResponsePlan {
             Endpoint::Rules => filter(Entries::Rules(policy.rules_api.others)),
             Endpoint::Alerts => filter(Entries::Alerts(policy.rules_api.alerts)),
             Endpoint::Targets => filter(Entries::Targets),
-            Endpoint::Flags => filter(Entries::Flags),
             Endpoint::Silences if method == Method::Get => filter(Entries::Silences),
             Endpoint::Silence if method == Method::Get => filter(Entries::Silence),
             Endpoint::Query
@@ -213,7 +209,6 @@ impl ResponseFilter {
             Entries::Alerts(AlertsFrom::Alerts) => envelope::edit_success(text, |data| alerts::filter(data, scope)),
             Entries::Alerts(AlertsFrom::Rules) => envelope::edit_success(text, |data| alerts::of_rules(data, scope)),
             Entries::Targets => envelope::edit_success(text, |data| targets::filter(data, scope)),
-            Entries::Flags => envelope::edit_success(text, flags::filter),
             Entries::Silences => silences::filter_list(text, scope),
             Entries::Silence => silences::filter_one(text, scope).map(str::to_owned),
         }
@@ -222,7 +217,7 @@ impl ResponseFilter {
     fn failure(&self, text: &str) -> Option<String> {
         match self.entries {
             // An error has no data; if it had, it would be everybody's.
-            Entries::Exemplars | Entries::Rules(_) | Entries::Alerts(_) | Entries::Targets | Entries::Flags => {
+            Entries::Exemplars | Entries::Rules(_) | Entries::Alerts(_) | Entries::Targets => {
                 envelope::edit(text, |_| Some(json::Edit::Replace("null".to_owned())))
             }
             // Alertmanager: api/v2, errors are texts.

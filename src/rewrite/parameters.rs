@@ -5,7 +5,7 @@
 
 use super::{Explanation, MOST_WRITTEN, agreement};
 use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
-use crate::config::policy::{AtSource, Explain, Policy, RulesApi, RulesOfOthers};
+use crate::config::policy::{AtSource, Explain, Policy, RulesApi, RulesOfOthers, Ui};
 use crate::denial::Denial;
 use crate::form::{self, FormWriter, Parameter};
 use crate::promql::{self, Matchers, ScopedExpr, ScopedSelector};
@@ -103,6 +103,10 @@ pub(super) fn narrowed(
                         return Err(Denial::TextTooLong { parameter: name, limit: limits.query_bytes });
                     }
                     ParameterKind::RemovedLabels if is_enforced(policy, value) => {}
+                    // Thanos's page goes by the server's flags, and is told of none: without an engine it asks for this one.
+                    // Thanos: pkg/ui/react-app/src/pages/graph/PanelList.tsx
+                    ParameterKind::Scalar
+                        if policy.ui == Ui::Pass && (name, value) == ("engine", b"undefined".as_slice()) => {}
                     ParameterKind::PureText
                     | ParameterKind::Scalar
                     | ParameterKind::AlertMatcher

@@ -50,8 +50,6 @@ pub enum Endpoint {
     Search,
     /// `/api/v1/read`
     RemoteRead,
-    /// `/api/v1/status/flags`: those that pages go by
-    Flags,
     /// What pages ask for, and no tenant is told.
     NothingForPages(Nothing),
     /// Alertmanager's alerts, and the groups they are in.
@@ -77,9 +75,6 @@ pub enum Nothing {
     Object,
     /// `data` is an empty list.
     List,
-    /// There is nothing to listen to.
-    // Prometheus: web/api/v1/api.go, notificationsSSE, where too many listen: pages ask for the list then
-    Stream,
 }
 
 /// The methods of an endpoint, as the upstream has them.
@@ -256,7 +251,7 @@ impl Route {
             Endpoint::Metadata => policy.metadata != Metadata::Deny,
             Endpoint::Targets | Endpoint::TargetsMetadata => policy.targets == Targets::Filter,
             Endpoint::RemoteRead => policy.remote_read == RemoteRead::Rewrite,
-            Endpoint::Flags | Endpoint::NothingForPages(_) | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
+            Endpoint::NothingForPages(_) | Endpoint::Page | Endpoint::Ready => policy.ui == Ui::Pass,
             Endpoint::AlertmanagerAlerts | Endpoint::Silences | Endpoint::Silence => policy.alertmanager.is_some(),
             Endpoint::Explain => policy.explain == Explain::On,
             Endpoint::Query

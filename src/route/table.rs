@@ -227,11 +227,10 @@ pub const ROUTES: &[Route] = &[
         ..GET
     },
     // What Thanos's and Prometheus's pages ask for to be drawn.
-    Route { endpoint: Endpoint::Flags, path: "/api/v1/status/flags", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/status/flags", ..GET },
     Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/stores", ..GET },
     Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/status/runtimeinfo", ..GET },
     Route { endpoint: Endpoint::NothingForPages(Nothing::List), path: "/api/v1/notifications", ..GET },
-    Route { endpoint: Endpoint::NothingForPages(Nothing::Stream), path: "/api/v1/notifications/live", ..GET },
     Route {
         endpoint: Endpoint::Explain,
         path: "/-/explain",

@@ -58,7 +58,7 @@ const SEARCH: &[&str] = &[
     "sort_dir",
 ];
 
-const ENDPOINTS: [Endpoint; 26] = [
+const ENDPOINTS: [Endpoint; 25] = [
     ("/api/v1/query", BOTH, Reads::Expression, &["time"]),
     ("/api/v1/query_range", BOTH, Reads::Expression, TIMES),
     ("/api/v1/query_exemplars", BOTH, Reads::Expression, TIMES),
@@ -73,7 +73,6 @@ const ENDPOINTS: [Endpoint; 26] = [
     ("/api/v1/openapi.yaml", GET, Reads::Nothing, &[]),
     ("/api/v1/rules", GET, Reads::Rules, &["type", "rule_name[]", "rule_group[]", "file[]", "exclude_alerts"]),
     ("/api/v1/alerts", GET, Reads::Nothing, &[]),
-    ("/api/v1/status/flags", GET, Reads::Nothing, &[]),
     ("/api/v1/targets", GET, Reads::Nothing, &["scrapePool", "state"]),
     ("/api/v1/targets/metadata", GET, Reads::TargetSelector, &["metric", "limit"]),
     ("/api/v1/search/metric_names", BOTH, Reads::Selectors, SEARCH),

@@ -16,7 +16,7 @@ const KNOWN: &[Known] = &[
         why: "the page asks for everybody's scrape pools before it asks for targets",
     },
     Known { page: "status", problems: &[], why: "the state of the server is nobody's: the build alone is shown" },
-    Known { page: "flags", problems: &[], why: "of the flags come those alone that pages go by" },
+    Known { page: "flags", problems: &[], why: "flags are the operator's: there are none" },
     Known {
         page: "config",
         problems: &["404 /api/v1/status/config", "console: refused", "shown: refused"],

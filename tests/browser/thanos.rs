@@ -10,7 +10,7 @@ const KNOWN: &[Known] = &[
         why: "stores are everybody's: the filter answers that there are none",
     },
     Known { page: "status", problems: &[], why: "the state of the server is nobody's: the build alone is shown" },
-    Known { page: "flags", problems: &[], why: "of the flags come those alone that pages go by" },
+    Known { page: "flags", problems: &[], why: "flags are the operator's: there are none" },
     Known {
         page: "tsdb-status",
         problems: &["404 /api/v1/status/tsdb", "shown: × Error: Error fetching TSDB Status information: Not Found"],
@@ -44,7 +44,7 @@ fn thanos_shows_a_team_what_a_thanos_of_its_own_would() {
     tour.page("service-discovery", "/service-discovery", &["fruit-exporter (2 / 2 active targets)"], |_| {});
     tour.page("stores", "/stores", &[], |_| {});
     tour.page("status", "/status", &["Build Information", "0.42"], |_| {});
-    tour.page("flags", "/flags", &["query.promql-engine"], |_| {});
+    tour.page("flags", "/flags", &[], |_| {});
     tour.page("tsdb-status", "/tsdb-status", &[], |_| {});
     tour.end();
 }

@@ -3,7 +3,6 @@
 use crate::support::bench::{Bench, InUse, OURS, by_header};
 use crate::support::client::{Body, get, post, request};
 use crate::support::envoy::Listener;
-use crate::support::upstream::Answer;
 use serde_json::json;
 use std::sync::LazyLock;
 
@@ -97,6 +96,7 @@ fn pages_that_the_server_fills_with_data_are_not_served() {
         "/debug/pprof/heap",
         "/api/v1/status/config",
         "/api/v1/status/tsdb",
+        "/api/v1/notifications/live",
         "/new/graph",
         "/alerts/",
         "/Graph",
@@ -123,9 +123,9 @@ fn what_pages_ask_for_is_answered_here_to_tenants() {
     let bench = bench();
     for (path, status, body) in [
         ("/api/v1/stores", 200, r#"{"status":"success","data":{}}"#),
+        ("/api/v1/status/flags", 200, r#"{"status":"success","data":{}}"#),
         ("/api/v1/status/runtimeinfo", 200, r#"{"status":"success","data":{}}"#),
         ("/api/v1/notifications", 200, r#"{"status":"success","data":[]}"#),
-        ("/api/v1/notifications/live", 204, ""),
     ] {
         let asked = get(path).header("x-tenant", "a");
         let response = bench.send("ui", &asked);
@@ -134,26 +134,6 @@ fn what_pages_ask_for_is_answered_here_to_tenants() {
         bench.refused("ui", &get(path), 401, OURS);
         bench.refused("plain", &get(path).header("x-tenant", "a"), 404, OURS);
     }
-}
-
-#[test]
-fn of_flags_come_those_that_pages_go_by() {
-    let bench = bench();
-    let path = "/api/v1/status/flags";
-    let flags = json!({"query.promql-engine": "thanos", "endpoint": "10.0.0.1:10901"});
-    let asked = get(path).header("x-tenant", "a");
-    bench.upstream.answer(&asked, Answer::json(200, json!({"status": "success", "data": flags}).to_string()));
-    let response = bench.send("ui", &asked);
-    let own = json!({"status": "success", "data": {"query.promql-engine": "thanos"}});
-    assert_eq!((response.status, response.json()), (200, own));
-    let broken = get(path).header("x-tenant", "a");
-    bench
-        .upstream
-        .answer(&broken, Answer::json(500, json!({"status": "error", "error": "x", "data": flags}).to_string()));
-    let response = bench.send("ui", &broken);
-    assert_eq!((response.status, &response.json()["data"]), (500, &json!(null)));
-    bench.refused("ui", &get(path), 401, OURS);
-    bench.refused("plain", &get(path).header("x-tenant", "a"), 404, OURS);
 }
 
 #[test]
@@ -173,4 +153,18 @@ fn a_path_that_is_let_through_is_let_through_exactly() {
     {
         bench.refused("open", &get(path), 404, OURS);
     }
+}
+
+#[test]
+fn a_page_without_flags_asks_for_no_engine() {
+    let bench = bench();
+    let asked = |listener, engine: &str| {
+        let request = get(format!("/api/v1/query?query=up&engine={engine}")).header("x-tenant", "a");
+        assert_eq!(bench.send(listener, &request).status, 200);
+        let parameters = bench.arrived(&request).url_parameters();
+        parameters.into_iter().find(|(name, _)| name == "engine").map(|(_, value)| value)
+    };
+    assert_eq!(asked("ui", "undefined"), None);
+    assert_eq!(asked("ui", "thanos").as_deref(), Some("thanos"));
+    assert_eq!(asked("plain", "undefined").as_deref(), Some("undefined"));
 }
