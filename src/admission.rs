@@ -59,8 +59,8 @@ impl Answer {
     #[must_use]
     pub fn status(&self) -> u32 {
         match self {
-            Self::Allowed(_) => 204,
-            Self::Nothing(_) | Self::Explained(_) => 200,
+            Self::Allowed(_) | Self::Nothing(Nothing::Stream) => 204,
+            Self::Nothing(Nothing::Object | Nothing::List) | Self::Explained(_) => 200,
         }
     }
 
@@ -69,7 +69,8 @@ impl Answer {
     pub fn header(&self) -> (&'static str, &'static str) {
         match self {
             Self::Allowed(methods) => ("allow", methods),
-            Self::Nothing(_) => ("content-type", "application/json"),
+            Self::Nothing(Nothing::Object | Nothing::List) => ("content-type", "application/json"),
+            Self::Nothing(Nothing::Stream) => ("cache-control", "no-cache"),
             Self::Explained(_) => ("content-type", "text/plain; charset=utf-8"),
         }
     }
@@ -78,7 +79,7 @@ impl Answer {
     #[must_use]
     pub fn body(&self) -> String {
         match self {
-            Self::Allowed(_) => String::new(),
+            Self::Allowed(_) | Self::Nothing(Nothing::Stream) => String::new(),
             Self::Nothing(Nothing::Object) => r#"{"status":"success","data":{}}"#.to_owned(),
             Self::Nothing(Nothing::List) => r#"{"status":"success","data":[]}"#.to_owned(),
             Self::Explained(explanation) => explanation.text(),

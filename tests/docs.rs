@@ -210,6 +210,20 @@ fn every_make_target_in_the_readme_is_one() {
 }
 
 #[test]
+fn the_demos_take_the_steps_that_the_readme_shows() {
+    let script = |demo: &str| fs::read_to_string(checkout().join(format!("envoy/{demo}/run.sh"))).expect("the script");
+    let scripts = ["quickstart", "thanos"].map(script).concat();
+    let blocks = blocks("console").join("\n");
+    let lines: Vec<&str> = blocks.lines().collect();
+    let steps = lines.windows(2).filter(|pair| ["$ curl ", "$ diff "].iter().any(|begin| pair[1].starts_with(begin)));
+    let steps: Vec<&str> = steps.filter_map(|pair| pair[0].strip_prefix("# ")).collect();
+    assert!(steps.len() >= 8, "{steps:?}");
+    for step in steps {
+        assert!(scripts.contains(&format!("\"{step}\"")), "{step}");
+    }
+}
+
+#[test]
 fn queries_change_as_the_readme_shows() {
     let (matchers, dialect, limits) =
         (matchers(&[("tenant", &["team-fruit"])]), Dialect::default(), TextLimits::default());

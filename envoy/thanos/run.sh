@@ -24,9 +24,10 @@ querier() {
     local what=$1 name=$2 http=$3 grpc=$4 endpoints=() port
     shift 4
     for port in "$@"; do endpoints+=("--endpoint=127.0.0.1:$port"); done
-    # The two replicas of Team Veggie are one to whoever asks.
+    # The two replicas of Team Veggie are one to whoever asks. Without CORS: to reach a port is to be the team, and else any page
+    # in a browser that reaches it could read what it shows.
     serve "$what" "$name" "127.0.0.1:$http/-/ready" "$thanos" query --http-address="127.0.0.1:$http" \
-        --grpc-address="127.0.0.1:$grpc" --query.replica-label=replica "${endpoints[@]}"
+        --grpc-address="127.0.0.1:$grpc" --query.replica-label=replica --web.disable-cors "${endpoints[@]}"
 }
 
 # What the first scrapes and evaluations bring: three servers with two targets and an alert each, in the shared Querier.

@@ -75,6 +75,9 @@ pub enum Nothing {
     Object,
     /// `data` is an empty list.
     List,
+    /// There is nothing to listen to: a page that gets a 404 here warns, and asks again every five seconds.
+    // Prometheus: web/api/v1/api.go, notificationsSSE, where too many listen; mantine-ui/src/components/NotificationsProvider.tsx
+    Stream,
 }
 
 /// The methods of an endpoint, as the upstream has them.

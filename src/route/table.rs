@@ -231,6 +231,7 @@ pub const ROUTES: &[Route] = &[
     Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/stores", ..GET },
     Route { endpoint: Endpoint::NothingForPages(Nothing::Object), path: "/api/v1/status/runtimeinfo", ..GET },
     Route { endpoint: Endpoint::NothingForPages(Nothing::List), path: "/api/v1/notifications", ..GET },
+    Route { endpoint: Endpoint::NothingForPages(Nothing::Stream), path: "/api/v1/notifications/live", ..GET },
     Route {
         endpoint: Endpoint::Explain,
         path: "/-/explain",

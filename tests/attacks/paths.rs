@@ -144,6 +144,7 @@ fn tricks() -> Vec<Attack> {
         ("what pages ask of flags", "/api/v1/status/flags"),
         ("what pages ask of the server", "/api/v1/status/runtimeinfo"),
         ("what pages ask of notifications", "/api/v1/notifications"),
+        ("what pages ask of live notifications", "/api/v1/notifications/live"),
         ("a page", "/graph?g0.expr=up"),
         ("a path that is let through", "/-/healthy"),
         ("a path that is let through, with a query", "/-/healthy?match[]=up;x"),
