@@ -49,7 +49,11 @@ fn white_space_is_four_characters() {
 
 #[test]
 fn words_end_where_neither_letter_digit_underscore_nor_colon_follows() {
-    assert_eq!(texts("sumby up:offset5m :a a: sum.by"), ["sumby", "up:offset5m", ":a", "a:", "sum"]);
+    assert_eq!(texts("sumby up:offset5m :a a: sum-by"), ["sumby", "up:offset5m", ":a", "a:", "sum", "-", "by"]);
+    // To some Prometheus a dot is a part of the name.
+    for text in ["sum.by", "bool.5", "a:b.c", "a."] {
+        assert!(kinds(text.as_bytes()).is_err(), "{text}");
+    }
     assert_eq!(kinds(b"sumby").expect("a name"), [Kind::Identifier]);
     assert_eq!(kinds(b"up:by").expect("a name"), [Kind::MetricIdentifier]);
 }
