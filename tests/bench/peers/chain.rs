@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Envoy, which narrows nothing: what a hop costs.
+    /// Envoy, whose client narrows what it asks itself: what a hop costs.
     Alone,
     /// Envoy with the filter, the tenant in the listener's metadata.
     Filter,
@@ -94,7 +94,7 @@ fn caddy(upstream: u16) -> (u16, Process) {
     let file = home.join("Caddyfile");
     let arguments = |port: u16| {
         let text = format!(
-            "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://127.0.0.1:{port} {{\n\trespond /ready 200\n\
+            "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://:{port} {{\n\tbind 127.0.0.1\n\trespond /ready 200\n\
              \trewrite * ?{{query}}&tenant={TENANT}\n\treverse_proxy http://127.0.0.1:{upstream}\n}}\n"
         );
         fs::write(&file, text).expect("the Caddyfile is written");

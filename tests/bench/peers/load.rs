@@ -1,6 +1,7 @@
 //! The load: wrk, closed loop, a few connections that stay open.
 
-use super::chain::Chain;
+use super::TENANT;
+use super::chain::{Chain, Kind};
 use super::queries::{GRAFANA, burn_rate};
 use super::support::client::{Request, get, post};
 use super::support::form::encode;
@@ -30,6 +31,8 @@ pub(crate) struct Asked {
     is_fresh: bool,
 }
 
+const LABEL: &str = "tenant";
+
 /// What stands in a fresh text where a number comes.
 const NUMBER: &str = "%N%";
 
@@ -57,21 +60,27 @@ impl Asked {
         self.size == Size::Small
     }
 
-    fn query(self) -> String {
+    /// What a client of this chain asks. Where nobody narrows it, it asks for the tenant's series itself: all upstreams have
+    /// the same to do.
+    fn query(self, kind: Kind) -> String {
         // A matcher that holds for every series, so that fresh texts ask for the same.
         let matcher = if self.is_fresh { format!("instance!=\"{NUMBER}\"") } else { "instance!=\"0\"".to_owned() };
-        match self.size {
+        let query = match self.size {
             Size::Small => format!("up{{{matcher}}}"),
             Size::Panel => GRAFANA.replacen("job=\"api\"", &format!("job=\"api\", {matcher}"), 1),
             Size::Large => {
                 vec![burn_rate(); 12].join(" or ").replacen("job=\"api\"", &format!("job=\"api\",{matcher}"), 1)
             }
+        };
+        match kind {
+            Kind::Alone => query.replace('{', &format!("{{{LABEL}=\"{TENANT}\",")),
+            Kind::Filter | Kind::EnvoyProxy | Kind::CaddyProxy => query,
         }
     }
 
     /// The target, and the form if there is one; percent-encoded, but for the place of the number.
-    fn parts(self) -> (String, Option<String>) {
-        let query = encode(&self.query()).replace(&encode(NUMBER), NUMBER);
+    fn parts(self, kind: Kind) -> (String, Option<String>) {
+        let query = encode(&self.query(kind)).replace(&encode(NUMBER), NUMBER);
         match self.size {
             Size::Small => (format!("/api/v1/query?query={query}"), None),
             Size::Panel | Size::Large => ("/api/v1/query".to_owned(), Some(format!("query={query}"))),
@@ -79,9 +88,9 @@ impl Asked {
     }
 
     /// One such request.
-    pub(crate) fn request(self) -> Request {
+    pub(crate) fn request(self, kind: Kind) -> Request {
         let number = |text: String| text.replace(NUMBER, "0");
-        match self.parts() {
+        match self.parts(kind) {
             (target, None) => get(number(target)),
             (target, Some(form)) => post(target, number(form)),
         }
@@ -107,7 +116,7 @@ pub(crate) fn measure(chain: &Chain, asked: Asked, seconds: u64) -> Figures {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // No number is used twice, whatever the runs before have used.
         let first = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000;
-        let (target, form) = asked.parts();
+        let (target, form) = asked.parts(chain.kind);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peers/wrk.lua");
         let output = Command::new(parts::program("WRK", &["wrk"]))
             .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), "--timeout", "30s", "-s"])
