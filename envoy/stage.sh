@@ -96,10 +96,16 @@ prepare() {
 wrong=0
 answer=
 
-# run TITLE COMMAND: prints the command as a reader can type it, runs exactly that, and prints the answer.
+# run TITLE COMMAND [TRIES]: prints the command as a reader can type it, runs exactly that, and prints the answer. With TRIES,
+# one that answers something runs again, as often as that.
 run() {
+    local try
     printf '\n# %s\n$ %s\n' "$1" "$2"
-    answer=$(bash -c "$2" 2>&1) || true
+    for try in $(seq "${3:-1}"); do
+        [ "$try" = 1 ] || sleep 0.3
+        answer=$(bash -c "$2" 2>&1) || true
+        [ -n "$answer" ] || break
+    done
     printf '%s\n' "$answer"
 }
 

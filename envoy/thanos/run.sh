@@ -86,8 +86,12 @@ readonly both='[{"tenant":"team-fruit"},"2"]
 
 step() { printf '\n=== %s\n' "$1"; }
 
-# same TITLE REQUEST [FILTER]: Veggie's own Querier and its port answer alike.
-same() { gets '' "$1" "diff <(curl -s 127.0.0.1:29092$2${3:-}) <(curl -s 127.0.0.1:39092$2${3:-})"; }
+# same TITLE REQUEST [FILTER]: Veggie's own Querier and its port answer alike. A scrape between the two requests can bring one
+# of them something new; then both are asked again.
+same() {
+    run "$1" "diff <(curl -sS 127.0.0.1:29092$2${3:-}) <(curl -sS 127.0.0.1:39092$2${3:-})" 10
+    [ -z "$answer" ] || not_as_promised "no line differs"
+}
 
 step "Naive isolation: everybody agrees to ask for their own"
 gets '[{"tenant":"team-fruit"},"2"]' \
@@ -130,7 +134,8 @@ same "The names of all of it" "/api/v1/label/__name__/values"
 same "Its rules and alerts, but for the moments when each was looked at" \
     "/api/v1/rules" " | jq 'del(.. | .lastEvaluation?, .evaluationTime?, .activeAt?)'"
 same "Its targets" "/api/v1/targets" " | jq 'del(.. | .lastScrape?, .lastScrapeDuration?)'"
-same "Not even a mistake tells them apart" "/api/v1/query --data-urlencode 'query=rate(up)'"
+same "A mistake is one in both. What is wrong with it only the team's own says: the filter shows no text that may name a store" \
+    "/api/v1/query --data-urlencode 'query=rate(up)'" " | jq 'del(.error)'"
 
 step "Soft tenancy by token: one port for everybody"
 gets '[{"tenant":"team-fruit"},"2"]' \
