@@ -107,7 +107,8 @@ fn caddy(upstream: u16) -> (u16, Process) {
     Process::serve(&parts::program("CADDY", &["caddy"]), arguments, &home.join("caddy.log"), "/ready")
 }
 
-/// An Envoy that answers every request by itself.
+/// An Envoy that answers every request by itself. It reads a request to its end first: an answer before that closes the
+/// connection, and connecting would be most of what is measured.
 pub(crate) fn answering() -> Envoy {
     let series = json!({"metric": {"__name__": "up", "tenant": TENANT}, "value": [1_700_000_000, "1"]});
     let body = json!({"status": "success", "data": {"resultType": "vector", "result": vec![series; 10]}}).to_string();
@@ -118,6 +119,14 @@ pub(crate) fn answering() -> Envoy {
             "header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
         }],
     });
-    let listener = Listener::bare("static").virtual_hosts(json!([virtual_host("all", "*", json!([route]))]));
+    let reader = json!({
+        "name": "envoy.filters.http.buffer",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+            "max_request_bytes": 1 << 20,
+        },
+    });
+    let virtual_hosts = json!([virtual_host("all", "*", json!([route]))]);
+    let listener = Listener::bare("static").behind(reader).virtual_hosts(virtual_hosts);
     Envoy::start(&bootstrap(&[listener], vec![]))
 }
