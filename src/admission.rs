@@ -9,6 +9,7 @@ use crate::config::policy::{Metadata, Policy};
 use crate::denial::Denial;
 use crate::form;
 use crate::identity::{Credentials, Identity, RouteIdentity, identify};
+use crate::observe::{self, Record};
 use crate::request::{Body, Only, RequestHead};
 use crate::response::ResponsePlan;
 use crate::rewrite::{self, Enforced, Explanation, Narrowed, OutboundBody, OutboundHead};
@@ -135,12 +136,18 @@ pub enum Finished {
 }
 
 impl Policy {
-    /// Decides on a request by its head.
+    /// Decides on a request by its head, and notes in `record` what it comes to know.
     ///
     /// # Errors
     /// The refusal.
-    pub fn admit(&self, head: &RequestHead<'_>, credentials: &impl Credentials) -> Result<Admission, Denial> {
+    pub fn admit(
+        &self,
+        head: &RequestHead<'_>,
+        credentials: &impl Credentials,
+        record: &mut Record,
+    ) -> Result<Admission, Denial> {
         let Found { route, path_param } = route::find(head.path, self).ok_or(Denial::NotServed)?;
+        record.endpoint = Some(route.endpoint);
         let methods = route.methods(self);
         let method = methods.find(head.method).ok_or(Denial::Method { allow: methods.allow() })?;
         if head.headers.contains("upgrade") {
@@ -163,9 +170,10 @@ impl Policy {
         let mut identity = identify(self, head.headers, path_param.as_deref(), credentials)?;
         self.read_parameters(&mut identity, head.query, b"")?;
         if method == Method::Post && (head.body != Body::None || route.payload != Payload::Form) {
-            return self.await_body(route, head, identity, content_type);
+            return self.await_body(route, head, identity, content_type, record);
         }
         let (scope, route_identity) = identity.complete(self)?;
+        record.tenant = Some(observe::tenant(&scope));
         if let Endpoint::NothingForPages(nothing) = route.endpoint {
             return Ok(Admission::Answer(Answer::Nothing(nothing)));
         }
@@ -173,7 +181,7 @@ impl Policy {
             return Ok(Admission::Answer(Answer::Nothing(Nothing::Object)));
         }
         let plan = ResponsePlan::new(self, route.endpoint, method, &scope);
-        let Narrowed { out, explanation } = rewrite::head(self, route, head, &scope, &plan)?;
+        let Narrowed { out, explanation } = rewrite::head(self, route, head, &scope, &plan, record)?;
         if route.endpoint == Endpoint::Explain {
             return Ok(Admission::Answer(Answer::Explained(explanation.unwrap_or_default())));
         }
@@ -214,6 +222,7 @@ impl Policy {
         head: &RequestHead<'_>,
         identity: Identity,
         content_type: ContentType,
+        record: &mut Record,
     ) -> Result<Admission, Denial> {
         let plan = |scope: &TenantScope| ResponsePlan::new(self, route.endpoint, Method::Post, scope);
         let (out, pending) = match route.payload {
@@ -225,6 +234,7 @@ impl Policy {
             }
             Payload::RemoteRead | Payload::Silence => {
                 let (scope, route_identity) = identity.clone().complete(self)?;
+                record.tenant = Some(observe::tenant(&scope));
                 let plan = plan(&scope);
                 let out = rewrite::head_before_body(self, route, head, &identity, Some(&plan))?;
                 let admitted = Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation: None };
@@ -339,11 +349,11 @@ impl PendingBody {
         }
     }
 
-    /// Decides on a request now that its whole `body` is there.
+    /// Decides on a request now that its whole `body` is there, and notes in `record` what it comes to know.
     ///
     /// # Errors
     /// The refusal.
-    pub fn finish(self, policy: &Policy, body: &[u8]) -> Result<Finished, Denial> {
+    pub fn finish(self, policy: &Policy, body: &[u8], record: &mut Record) -> Result<Finished, Denial> {
         if body.len() > self.limit(policy) {
             return Err(self.too_large(policy));
         }
@@ -354,8 +364,9 @@ impl PendingBody {
             Pending::Form { route, mut identity, url, .. } => {
                 policy.read_parameters(&mut identity, &url, body)?;
                 let (scope, route_identity) = identity.complete(policy)?;
+                record.tenant = Some(observe::tenant(&scope));
                 let plan = ResponsePlan::new(policy, route.endpoint, Method::Post, &scope);
-                let Narrowed { out, explanation } = rewrite::form(policy, route, &scope, &url, body)?;
+                let Narrowed { out, explanation } = rewrite::form(policy, route, &scope, &url, body, record)?;
                 let explanation = explanation.as_ref().and_then(Explanation::header);
                 Finished::Forward(out, Admitted { endpoint: route.endpoint, plan, route: route_identity, explanation })
             }

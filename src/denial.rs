@@ -250,6 +250,33 @@ impl Denial {
     }
 }
 
+/// Everything that [`Denial::reason`] says.
+pub const REASONS: &[&str] = &[
+    "answered_before_form",
+    "body",
+    "buffered_bytes",
+    CONFLICT,
+    "content_encoding",
+    "content_type",
+    "form_bytes",
+    "form_time",
+    "host",
+    "identity_invalid",
+    "identity_missing",
+    "method",
+    "parameters",
+    "path",
+    "promql",
+    "promql_limit",
+    "remote_read",
+    "remote_read_limit",
+    "response",
+    "route_changed",
+    "silence",
+    "silence_unknown",
+    "upgrade",
+];
+
 const BAD_DATA: &str = "bad_data";
 
 /// The reason of what `error_on_replace` refuses, wherever it stood.
@@ -361,5 +388,25 @@ impl fmt::Display for ResponseError {
             Self::TooLarge { limit } => write!(f, "it is larger than {limit} bytes (`limits.response_bytes`)"),
             Self::Undecodable => f.write_str("it is incomplete, or not what this endpoint answers"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::REASONS;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_is_listed() {
+        // What `shown` says stands in this file as `(status, type, "reason")`.
+        let said: BTreeSet<_> = include_str!("denial.rs")
+            .split_inclusive(['\n', ';'])
+            .filter_map(|line| line.split_once("=> (").or_else(|| line.split_once("                (")))
+            .filter_map(|(_, tuple)| tuple.split(", ").nth(2)?.strip_prefix('"')?.split_once('"'))
+            .map(|(reason, _)| reason)
+            .collect();
+        let listed: BTreeSet<_> = REASONS.iter().copied().filter(|reason| *reason != super::CONFLICT).collect();
+        assert_eq!(said, listed);
+        assert_eq!(REASONS.len(), listed.len() + 1, "none twice");
     }
 }

@@ -2,6 +2,111 @@
 //!
 //! Must not know the host, nor hold anything that a client can make grow.
 
+use crate::promql::Origin;
+use crate::route::Endpoint;
+use crate::scope::{LabelScope, LabelValue, Scope, TenantScope};
+
+/// What is known of a request, for metrics and access logs. Nothing goes by it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What it asks of; `None` for a path that is not served.
+    pub endpoint: Option<Endpoint>,
+    /// Whose it is, once that is known: see [`tenant`].
+    pub tenant: Option<String>,
+    /// What it asks in PromQL, where the operator wants it logged (`audit_query`): see [`audited`].
+    pub query: Option<String>,
+    /// Selectors that carry the tenant's matchers now.
+    pub selectors: usize,
+    /// Texts in PromQL that were written for it.
+    pub written: usize,
+    /// Texts in PromQL that were written before, for a request that asked the same.
+    pub remembered: usize,
+}
+
+impl Record {
+    /// Counts a text with `selectors`.
+    pub(crate) fn count(&mut self, selectors: usize, origin: Origin) {
+        self.selectors = self.selectors.saturating_add(selectors);
+        let texts = match origin {
+            Origin::Written => &mut self.written,
+            Origin::Remembered => &mut self.remembered,
+        };
+        *texts = texts.saturating_add(1);
+    }
+
+    /// The endpoint's name, one of a fixed few.
+    #[must_use]
+    pub fn endpoint_name(&self) -> &'static str {
+        self.endpoint.map_or("none", Endpoint::name)
+    }
+
+    /// Whether the texts were remembered, all of them; `None` without any.
+    #[must_use]
+    pub fn cache(&self) -> Option<&'static str> {
+        match (self.written, self.remembered) {
+            (0, 0) => None,
+            (0, _) => Some("hit"),
+            (_, _) => Some("miss"),
+        }
+    }
+}
+
+/// Bytes of a text in an access log at most.
+const MOST_LOGGED: usize = 1024;
+
+/// `scope` in one line: `fruit`, `fruit|veggie` for several values or a pattern, `*` where the rule is lifted. With several labels each
+/// with its name, `cluster=eu,tenant=fruit|veggie`. At most 1 KiB.
+#[must_use]
+pub fn tenant(scope: &TenantScope) -> String {
+    let values = |label: &LabelScope| match &label.scope {
+        Scope::Values(values) => values.as_slice().iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|"),
+        Scope::Pattern(pattern) => pattern.as_str().to_owned(),
+        Scope::Unrestricted => "*".to_owned(),
+    };
+    let text = match scope.labels() {
+        [label] => values(label),
+        labels => labels.iter().map(|label| format!("{}={}", label.name, values(label))).collect::<Vec<_>>().join(","),
+    };
+    cut(text)
+}
+
+/// Texts in PromQL as one line: control characters escaped, a space between them, at most 1 KiB.
+pub(crate) fn audited<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let mut line = String::new();
+    for text in texts {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        let shown = text.get(..MOST_LOGGED).unwrap_or(text);
+        for chunk in shown.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    _ if character.is_control() => line.extend(character.escape_default()),
+                    // An escape that was sent is not one of ours.
+                    '\\' => line.push_str("\\\\"),
+                    _ => line.push(character),
+                }
+            }
+            for byte in chunk.invalid() {
+                line.extend(byte.escape_ascii().map(char::from));
+            }
+        }
+        if line.len() > MOST_LOGGED {
+            break;
+        }
+    }
+    (!line.is_empty()).then(|| cut(line))
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MOST_LOGGED {
+        let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MOST_LOGGED).last();
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
+}
+
 /// Refusals a second that are logged for each worker; beyond them only their number is.
 const LINES_PER_SECOND: u32 = 10;
 

@@ -78,7 +78,7 @@ fn configurations_without_a_problem_are_taken() {
         r#"{"path_prefix":"/{T_1}","alertmanager":{"enabled":true,"path_prefix":"/am/{T_1}","cluster_path_prefix":"/"},"labels":[{"name":"tenant","path_param":"T_1"}]}"#.to_owned(),
         // As prom-label-proxy's configuration file has it.
         r#"{"labels":[{"name":"tenant","header":"X-Tenant","header_uses_list_syntax":true},{"name":"env","query_param":"env"},{"name":"region","values":["eu","us"]}]}"#.to_owned(),
-        with_rule(r#""explain":true"#),
+        with_rule(r#""explain":true,"audit_query":true"#),
         r#"{"labels":[{"name":"tenant.id","header":"x-a"},{"name":"namespace","header":"X-A"}]}"#.to_owned(),
         with_rule(r#""jwt":{},"limits":{},"promql":{},"alertmanager":{}"#),
         with_rule(r#""jwt":{"metadata_namespace":"a","payload_key":"b"},"route_metadata_namespace":"c""#),
@@ -107,7 +107,7 @@ fn configurations_without_a_problem_are_taken() {
             "route_metadata_namespace":"prom-label-filter","path_prefix":"/","error_on_replace":false,
             "rules_with_active_alerts":false,"enable_label_matchers_for_rules_api":false,"alerts_from_rules":false,"metadata":"empty",
             "targets":"deny","remote_read":"deny","hold_response_headers":false,"ui":"deny",
-            "danger_passthrough_paths":[],"extra_parameters":[],"warnings":"pass","explain":false,"tenant_header":"",
+            "danger_passthrough_paths":[],"extra_parameters":[],"warnings":"pass","explain":false,"audit_query":false,"tenant_header":"",
             "alertmanager":{"enabled":false,"path_prefix":"/","silence_writes":"deny","cluster":"alertmanager"},
             "promql":{"experimental_functions":false,"duration_expressions":true,"extended_range_selectors":false,
                 "binop_fill_modifiers":false,"extra_functions":[]},
@@ -403,10 +403,11 @@ fn problems_of_the_other_settings_are_named() {
             "targets: must be one of `deny`, `filter`, not a number",
             "ui: must be one of `deny`, `pass`, not `allow`",
         ], Agrees),
-        (with_rule(r#""explain":"true","tenant_header":null,"danger_passthrough_paths":"/x""#), &[
+        (with_rule(r#""explain":"true","audit_query":1,"tenant_header":null,"danger_passthrough_paths":"/x""#), &[
             "danger_passthrough_paths: must be a list of strings, not a string; put it in brackets",
             "tenant_header: must be a string, not null",
             "explain: must be `true` or `false`, not a string",
+            "audit_query: must be `true` or `false`, not a number",
         ], Agrees),
         (with_rule(r#""danger_passthrough_paths":["","/","x","/a/","//a","/a/../b","/a?b","/a%20b","/{x}","/a","/a"]"#), &[
             "danger_passthrough_paths[0]: must start with `/`, not ``",
@@ -492,7 +493,7 @@ fn problems_of_the_other_settings_are_named() {
             "labels[1].name: is needed: the label to enforce",
             "labels[1].header: `a b` is no header name: letters, digits and `-` make one",
             "metadata: must be one of `empty`, `deny`, `danger_pass`, not `x`",
-            "zzz: unknown setting; known here: `limits`, `path_prefix`, `labels`, `jwt`, `route_metadata_namespace`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `alerts_from_rules`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`, `explain`",
+            "zzz: unknown setting; known here: `limits`, `path_prefix`, `labels`, `jwt`, `route_metadata_namespace`, `error_on_replace`, `rules_with_active_alerts`, `enable_label_matchers_for_rules_api`, `alerts_from_rules`, `metadata`, `targets`, `remote_read`, `ui`, `danger_passthrough_paths`, `alertmanager`, `tenant_header`, `warnings`, `hold_response_headers`, `promql`, `extra_parameters`, `explain`, `audit_query`",
         ], Agrees),
     ];
     for (text, expected, schema) in cases {

@@ -13,6 +13,7 @@ use prom_label_filter::config::{Policy, parse};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::promql::{Agreement, Dialect, ErrorClass, Matchers, TextLimits, scope_selector};
 use prom_label_filter::remote_read::{ReadError, ReadLimits, narrow};
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::scope::pattern::InvalidPattern;
 use prom_label_filter::scope::{InvalidLabel, LabelName, LabelScope, LabelValue, Pattern, Scope, TenantScope};
@@ -33,7 +34,7 @@ fn policy(rule: &Value) -> Policy {
 fn refused(policy: &Policy, target: &str) -> Option<Denial> {
     let pairs = [(":method", "GET"), (":path", target)];
     let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).into());
-    policy.admit(&RequestHead::new(&headers, Body::None).expect("a head"), &Nothing).err()
+    policy.admit(&RequestHead::new(&headers, Body::None).expect("a head"), &Nothing, &mut Record::default()).err()
 }
 
 /// A selector of a user's, and what came of it.

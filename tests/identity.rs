@@ -7,6 +7,7 @@ use prom_label_filter::config::{
 };
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, IdentityCause, Place, identify, route_still_agrees};
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::scope::{InvalidLabel, Scope};
 use prom_label_filter::value::Value;
@@ -321,7 +322,7 @@ fn refusal(source: &str, fault: Fault) -> Denial {
     let pairs = headers.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes()));
     let headers = Headers::new(pairs.collect());
     let head = RequestHead::new(&headers, Body::None).expect("a head");
-    policy.admit(&head, &known).expect_err("it is refused")
+    policy.admit(&head, &known, &mut Record::default()).expect_err("it is refused")
 }
 
 #[test]

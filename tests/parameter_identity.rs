@@ -7,6 +7,7 @@ use fastrand::Rng;
 use prom_label_filter::admission::{Admission, Finished};
 use prom_label_filter::config::{self, policy::Policy};
 use prom_label_filter::denial::Denial;
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
 use std::collections::BTreeSet;
@@ -72,7 +73,7 @@ fn sent_on(policy: &Policy, url: &str, form: Option<&str>) -> Result<String, Den
         Headers::new(pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect());
     let framing = if form.is_some() { Body::Announced } else { Body::None };
     let head = RequestHead::new(&headers, framing).expect("a head");
-    match policy.admit(&head, &Nothing)? {
+    match policy.admit(&head, &Nothing, &mut Record::default())? {
         Admission::Forward(head, _) => {
             let path = String::from_utf8(head.into_inner().path).expect("ASCII");
             Ok(path.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default())
@@ -80,7 +81,7 @@ fn sent_on(policy: &Policy, url: &str, form: Option<&str>) -> Result<String, Den
         Admission::AwaitBody(head, pending) => {
             assert_eq!(head.into_inner().path, b"/api/v1/query", "a head before its form has no parameters");
             assert!(pending.admitted().is_none(), "what a form decides is not decided before it");
-            match pending.finish(policy, form.unwrap_or_default().as_bytes())? {
+            match pending.finish(policy, form.unwrap_or_default().as_bytes(), &mut Record::default())? {
                 Finished::Forward(body, _) => match body.into_inner() {
                     OutboundBody::Form(text) => Ok(text),
                     other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {

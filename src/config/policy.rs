@@ -3,7 +3,7 @@
 //! Made by [`super::parse`] alone. Must not know how the configuration was written (JSON text or protobuf), nor any host.
 
 use crate::identity::capture::Capture;
-use crate::promql::{Dialect, TextLimits};
+use crate::promql::{Promql, TextLimits};
 use crate::scope::pattern::Patterns;
 use crate::scope::{LabelName, LabelValue, LabelValues};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,12 +41,14 @@ pub struct Policy {
     pub warnings: Warnings,
     /// Whether the headers of an answer that is filtered wait for its body.
     pub response_headers: ResponseHeaders,
-    /// Which PromQL is accepted.
-    pub dialect: Dialect,
+    /// Which PromQL is accepted, within `limits.text`.
+    pub promql: Promql,
     /// Parameters that pass on every endpoint, beyond those of its row.
     pub extra_parameters: BTreeSet<String>,
     /// Whether tenants are shown what their queries become.
     pub explain: Explain,
+    /// What of a request is told to Envoy's access log.
+    pub audit: Audit,
     /// Sizes and counts that end a request.
     pub limits: Limits,
 }
@@ -352,6 +354,15 @@ pub enum Explain {
     Off,
     /// Answers carry it, and `/-/explain` answers with it. Shows a tenant its own text and the matchers of its own.
     On,
+}
+
+/// What of a request is told to Envoy's access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audit {
+    /// Whose it is, what it asks of, and what became of it.
+    WithoutQueries,
+    /// Its PromQL as well, at most 1 KiB of it: what people look for may be private, and logs are read by others.
+    WithQueries,
 }
 
 /// When the headers of an answer that is filtered go to the client.

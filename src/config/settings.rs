@@ -5,12 +5,12 @@
 use super::error::quoted;
 use super::names;
 use super::policy::{
-    Alertmanager, AlertsFrom, AtSource, Conflicts, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy,
+    Alertmanager, AlertsFrom, AtSource, Audit, Conflicts, Explain, JwtMetadata, Limits, Metadata, PathPrefix, Policy,
     RemoteRead, ResponseHeaders, RulesApi, RulesOfOthers, SilenceWrites, Source, Targets, Ui, Warnings,
 };
 use super::raw::{Most, Section};
 use super::rules::rules;
-use crate::promql::{Dialect, Feature, TextLimits};
+use crate::promql::{Dialect, Feature, Promql, TextLimits};
 
 /// Reads all settings; what it returns is whole only when no problem was noted.
 pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
@@ -47,9 +47,10 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
         tenant_header: root.text("tenant_header", names::tenant_header).flatten(),
         warnings: root.word("warnings", Warnings::Pass, &[("pass", Warnings::Pass), ("scrub", Warnings::Scrub)]),
         response_headers: root.switch("hold_response_headers", ResponseHeaders::SentAtOnce, ResponseHeaders::Held),
-        dialect: root.section("promql", dialect),
+        promql: Promql::new(root.section("promql", dialect), limits.text),
         extra_parameters: root.set("extra_parameters", names::parameter),
         explain: root.switch("explain", Explain::Off, Explain::On),
+        audit: root.switch("audit_query", Audit::WithoutQueries, Audit::WithQueries),
         limits,
     };
     check(root, &policy);

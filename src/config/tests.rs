@@ -1,4 +1,4 @@
-use super::policy::{HeaderSyntax, Limits, Meaning, Metadata, PathPrefix, ResponseHeaders, Source, Unmapped};
+use super::policy::{Audit, HeaderSyntax, Limits, Meaning, Metadata, PathPrefix, ResponseHeaders, Source, Unmapped};
 use super::*;
 use crate::promql::{Dialect, Feature, TextLimits};
 use crate::protobuf_writer::{entry, structure, value as encoded};
@@ -31,7 +31,8 @@ fn what_is_not_written_has_the_default_of_the_contract() {
     assert_eq!(policy.path_prefix, PathPrefix::default());
     assert_eq!(policy.metadata, Metadata::Empty);
     assert_eq!(policy.response_headers, ResponseHeaders::SentAtOnce);
-    assert_eq!(policy.dialect, Dialect::default());
+    assert_eq!(policy.audit, Audit::WithoutQueries);
+    assert_eq!(policy.promql.dialect(), &Dialect::default());
     assert!(policy.extra_parameters.is_empty());
     let text = TextLimits { query_bytes: 65_536, output_bytes: 262_144, nesting: 200, selectors: 1_000 };
     let limits = Limits {
@@ -63,7 +64,7 @@ fn what_is_written_is_what_it_means() {
             {"name":"f.g","route_metadata":"tenant"},
             {"name":"h","route_metadata":["a","b"],"regex_match":true}],
         "jwt":{"metadata_namespace":"n","payload_key":"k"},"route_metadata_namespace":"r","path_prefix":"/a/b/",
-        "metadata":"danger_pass","hold_response_headers":true,"extra_parameters":["nocache"],
+        "metadata":"danger_pass","hold_response_headers":true,"audit_query":true,"extra_parameters":["nocache"],
         "promql":{"experimental_functions":true,"duration_expressions":false,"extended_range_selectors":true,
             "binop_fill_modifiers":true,"extra_functions":["xrate"]},
         "limits":{"query_bytes":1,"form_bytes":2,"response_bytes":3,"buffered_bytes":4,"output_bytes":5,"parameters":6,
@@ -93,6 +94,7 @@ fn what_is_written_is_what_it_means() {
     assert_eq!((policy.jwt.namespace.as_str(), policy.jwt.payload_key.as_str()), ("n", "k"));
     assert_eq!((policy.route_metadata_namespace.as_str(), policy.path_prefix), ("r", plain("/a/b")));
     assert_eq!((policy.metadata, policy.response_headers), (Metadata::DangerPass, ResponseHeaders::Held));
+    assert_eq!(policy.audit, Audit::WithQueries);
     assert_eq!(policy.extra_parameters.iter().collect::<Vec<_>>(), ["nocache"]);
     let dialect = Dialect {
         experimental_functions: Feature::On,
@@ -101,7 +103,7 @@ fn what_is_written_is_what_it_means() {
         binop_fill_modifiers: Feature::On,
         extra_functions: ["xrate".to_owned()].into(),
     };
-    assert_eq!(policy.dialect, dialect);
+    assert_eq!(policy.promql.dialect(), &dialect);
     let text = TextLimits { query_bytes: 1, output_bytes: 5, nesting: 8, selectors: 9 };
     let limits = Limits { text, form_bytes: 2, response_bytes: 3, buffered_bytes: 4, parameters: 6, values: 7 };
     assert_eq!(policy.limits, limits);

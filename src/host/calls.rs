@@ -75,6 +75,10 @@ unsafe extern "C" {
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -135,6 +139,54 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     let path = path.join("\0");
     // SAFETY: pointer and length are those of `path`, which lives through the call.
     answer(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
+}
+
+/// Sets Envoy's filter state `wasm.NAME`, for access logs. What cannot be told is left out: nothing goes by it.
+pub(super) fn tell(name: &str, value: &str) {
+    // SAFETY: pointers and lengths are those of `name` and `value`, which live through the call.
+    let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// How a metric adds up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Counter,
+    Histogram,
+}
+
+/// A metric of Envoy's; every worker that defines it by the same name has the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Metric(Option<u32>);
+
+impl Metric {
+    /// One that the host cannot make counts nothing.
+    pub(super) fn define(kind: Kind, name: &str) -> Self {
+        let kind = match kind {
+            Kind::Counter => 0,
+            Kind::Histogram => 2,
+        };
+        let mut id = 0;
+        // SAFETY: pointer and length are those of `name`; the host writes one word to the last pointer, which points to one.
+        let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+        Self((status == OK).then_some(id))
+    }
+
+    /// Adds to a counter.
+    pub(super) fn add(self, count: usize) {
+        // The host refuses an increment of nothing.
+        if let (Some(id), Ok(count @ 1..)) = (self.0, i64::try_from(count)) {
+            // SAFETY: no memory is handed over.
+            let _ = unsafe { proxy_increment_metric(id, count) };
+        }
+    }
+
+    /// Adds a value to a histogram.
+    pub(super) fn record(self, value: u64) {
+        if let Some(id) = self.0 {
+            // SAFETY: no memory is handed over.
+            let _ = unsafe { proxy_record_metric(id, value) };
+        }
+    }
 }
 
 /// A header's name and value.

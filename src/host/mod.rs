@@ -6,6 +6,7 @@
 
 mod calls;
 mod held;
+mod meters;
 mod root;
 mod stream;
 

@@ -1,6 +1,7 @@
 //! A plugin's start: its configuration, and a stream for each request.
 
 use super::calls::{self, Buffer};
+use super::meters;
 use super::stream::Stream;
 use crate::config::{self, policy::Policy};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -31,6 +32,7 @@ impl RootContext for Root {
         };
         match config::parse(&bytes) {
             Ok(policy) => {
+                meters::define();
                 self.policy = Some(Rc::new(policy));
                 true
             }

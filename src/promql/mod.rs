@@ -3,11 +3,12 @@
 //! Owns what a query may say and what it becomes. Must not know whose request it is, nor which endpoint it goes to.
 //! The parts, in the order of a byte's way: `lexer` finds tokens, `grammar` checks what follows what (`selector`,
 //! `modifier` and `clause` are its chapters), `matcher` writes strings and the tenant's matchers,
-//! `conflict` decides whether a request's can hold beside them, `error` words the refusals.
+//! `conflict` decides whether a request's can hold beside them, `error` words the refusals, `cache` remembers what was written.
 //!
 //! Every byte of the output has been written by this code from a token that it has understood: what it does not know it
 //! refuses. Types are left to the upstream, which names them better.
 
+mod cache;
 mod clause;
 mod conflict;
 mod error;
@@ -23,6 +24,7 @@ mod token;
 
 use std::collections::BTreeSet;
 
+pub use cache::Promql;
 pub use conflict::{Agreement, Conflict};
 pub use error::{ErrorClass, LimitKey, Position, Problem, PromqlError};
 pub use matcher::Matchers;
@@ -106,6 +108,23 @@ pub struct ScopedSelector(Scoped);
 struct Scoped {
     text: String,
     selectors: usize,
+    origin: Origin,
+}
+
+impl Scoped {
+    /// As a selector; `None` where it has no matcher of its own.
+    fn of_its_own(self, matchers: &Matchers) -> Option<ScopedSelector> {
+        (self.text != bare(matchers)).then_some(ScopedSelector(self))
+    }
+}
+
+/// Where a text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was written for this request.
+    Written,
+    /// It was written for an earlier one that asked the same.
+    Remembered,
 }
 
 impl ScopedExpr {
@@ -120,6 +139,12 @@ impl ScopedExpr {
     pub fn selectors(&self) -> usize {
         self.0.selectors
     }
+
+    /// Where the text comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.0.origin
+    }
 }
 
 impl ScopedSelector {
@@ -128,7 +153,7 @@ impl ScopedSelector {
         if matchers.is_empty() {
             return None;
         }
-        Some(Self(Scoped { text: bare(matchers), selectors: 1 }))
+        Some(Self(Scoped { text: bare(matchers), selectors: 1, origin: Origin::Written }))
     }
 
     /// The text for the upstream.
@@ -141,6 +166,12 @@ impl ScopedSelector {
     #[must_use]
     pub fn selectors(&self) -> usize {
         self.0.selectors
+    }
+
+    /// Where the text comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.0.origin
     }
 }
 
@@ -155,7 +186,7 @@ pub fn scope_expression(
     dialect: &Dialect,
     limits: &TextLimits,
 ) -> Result<ScopedExpr, PromqlError> {
-    rewrite(text, matchers, dialect, limits, Rewriter::expression).map(ScopedExpr)
+    Reading::Expression.rewrite(text, matchers, dialect, limits).map(ScopedExpr)
 }
 
 /// Writes the selector in `text` again, with `matchers`: what `match[]` takes.
@@ -169,7 +200,7 @@ pub fn scope_selector(
     dialect: &Dialect,
     limits: &TextLimits,
 ) -> Result<ScopedSelector, PromqlError> {
-    rewrite(text, matchers, dialect, limits, |rewriter| rewriter.only_selector(Place::Match)).map(ScopedSelector)
+    Reading::Selector.rewrite(text, matchers, dialect, limits).map(ScopedSelector)
 }
 
 /// The same where a selector may select everything, as in the `match[]` of `/federate`; `None` for one without a matcher,
@@ -184,9 +215,7 @@ pub fn scope_any_selector(
     dialect: &Dialect,
     limits: &TextLimits,
 ) -> Result<Option<ScopedSelector>, PromqlError> {
-    let scoped = rewrite(text, matchers, dialect, limits, |rewriter| rewriter.only_selector(Place::AnyMatch))?;
-    let has_none_of_its_own = scoped.text == bare(matchers);
-    Ok((!has_none_of_its_own).then_some(ScopedSelector(scoped)))
+    Ok(Reading::AnySelector.rewrite(text, matchers, dialect, limits)?.of_its_own(matchers))
 }
 
 /// A selector of the tenant's matchers and no others.
@@ -194,22 +223,36 @@ fn bare(matchers: &Matchers) -> String {
     format!("{{{}}}", matchers.plain())
 }
 
-fn rewrite<'a>(
-    text: &'a [u8],
-    matchers: &'a Matchers,
-    dialect: &'a Dialect,
-    limits: &'a TextLimits,
-    read: impl FnOnce(&mut Rewriter<'a>) -> Result<(), Refusal>,
-) -> Result<Scoped, PromqlError> {
-    let written = || -> Result<Scoped, Refusal> {
-        let mut rewriter = Rewriter::new(text, matchers, dialect, limits)?;
-        read(&mut rewriter)?;
-        rewriter.check_output()?;
-        let selectors = rewriter.selectors;
-        match String::from_utf8(rewriter.out) {
-            Ok(text) => Ok(Scoped { text, selectors }),
-            Err(error) => Err(Refusal::form(error.utf8_error().valid_up_to(), "invalid UTF-8")),
-        }
-    };
-    written().map_err(|refusal| refusal.into_error(text))
+/// As what a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Reading {
+    Expression,
+    Selector,
+    AnySelector,
+}
+
+impl Reading {
+    fn rewrite(
+        self,
+        text: &[u8],
+        matchers: &Matchers,
+        dialect: &Dialect,
+        limits: &TextLimits,
+    ) -> Result<Scoped, PromqlError> {
+        let written = || -> Result<Scoped, Refusal> {
+            let mut rewriter = Rewriter::new(text, matchers, dialect, limits)?;
+            match self {
+                Self::Expression => rewriter.expression()?,
+                Self::Selector => rewriter.only_selector(Place::Match)?,
+                Self::AnySelector => rewriter.only_selector(Place::AnyMatch)?,
+            }
+            rewriter.check_output()?;
+            let selectors = rewriter.selectors;
+            match String::from_utf8(rewriter.out) {
+                Ok(text) => Ok(Scoped { text, selectors, origin: Origin::Written }),
+                Err(error) => Err(Refusal::form(error.utf8_error().valid_up_to(), "invalid UTF-8")),
+            }
+        };
+        written().map_err(|refusal| refusal.into_error(text))
+    }
 }

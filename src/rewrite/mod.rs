@@ -13,6 +13,7 @@ use crate::config::policy::{Conflicts, Policy, Source};
 use crate::denial::Denial;
 use crate::form;
 use crate::identity::{Identity, IdentityError};
+use crate::observe::Record;
 use crate::promql::Agreement;
 use crate::remote_read::{self, ReadLimits};
 use crate::request::RequestHead;
@@ -148,6 +149,7 @@ pub(crate) fn head(
     head: &RequestHead<'_>,
     scope: &TenantScope,
     plan: &ResponsePlan,
+    record: &mut Record,
 ) -> Result<Narrowed<OutboundHead>, Denial> {
     let mut out = opening(policy, head, Some(plan));
     if let Some(first) = scope.labels().first() {
@@ -156,7 +158,7 @@ pub(crate) fn head(
     for name in ["content-type", "content-encoding"] {
         out.remove(head, name);
     }
-    let (mut query, explanation) = parameters::narrowed(policy, route, scope, head.query, b"")?;
+    let (mut query, explanation) = parameters::narrowed(policy, route, scope, head.query, b"", record)?;
     if plan.takes_alerts_from_rules() {
         // A path that is spelled in another way is not served: there is no telling what would take its place.
         let prefix = head.path.strip_suffix(ALERTS).ok_or(Denial::NotServed)?;
@@ -223,8 +225,9 @@ pub(crate) fn form(
     scope: &TenantScope,
     url: &[u8],
     form: &[u8],
+    record: &mut Record,
 ) -> Result<Narrowed<OutboundBody>, Denial> {
-    let (text, explanation) = parameters::narrowed(policy, route, scope, url, form)?;
+    let (text, explanation) = parameters::narrowed(policy, route, scope, url, form, record)?;
     Ok(Narrowed { out: Enforced(OutboundBody::Form(text)), explanation })
 }
 

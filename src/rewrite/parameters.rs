@@ -5,10 +5,11 @@
 
 use super::{Explanation, MOST_WRITTEN, agreement};
 use crate::alertmanager::matcher::{self, Comparison, TenantMatcher};
-use crate::config::policy::{AtSource, Explain, Policy, RulesApi, RulesOfOthers, Ui};
+use crate::config::policy::{AtSource, Audit, Explain, Policy, RulesApi, RulesOfOthers, Ui};
 use crate::denial::Denial;
 use crate::form::{self, FormWriter, Parameter};
-use crate::promql::{self, Matchers, ScopedExpr, ScopedSelector};
+use crate::observe::{self, Record};
+use crate::promql::{Matchers, ScopedExpr, ScopedSelector};
 use crate::request::RequestHead;
 use crate::route::{Endpoint, Filters, ParameterKind, Route, WithoutSelector};
 use crate::scope::TenantScope;
@@ -19,13 +20,13 @@ use std::borrow::Cow;
 pub(super) fn unread(policy: &Policy, head: &RequestHead<'_>) -> Result<String, Denial> {
     let mut sent = Vec::new();
     form::read(head.query, policy.limits.parameters, &mut sent)?;
-    let mut out = OutboundParameters::default();
+    let mut form = FormWriter::default();
     for Parameter { name, value } in sent {
         if policy.extra_parameters.iter().any(|extra| extra.as_bytes() == &*name) {
-            out.plain(&name, &value);
+            form.push(&name, &value);
         }
     }
-    Ok(out.form.into_string())
+    Ok(form.into_string())
 }
 
 /// A query that nobody reads here, as it was sent, less the parameters that name tenants.
@@ -45,23 +46,28 @@ pub(super) fn without_identity(policy: &Policy, query: &[u8]) -> Vec<u8> {
 }
 
 /// The canonical parameters out of URL and form, narrowed and written down; and what was narrowed, where tenants may see it.
+/// `record` gets how much that was.
 pub(super) fn narrowed(
     policy: &Policy,
     route: &Route,
     scope: &TenantScope,
     url: &[u8],
     form: &[u8],
+    record: &mut Record,
 ) -> Result<(String, Option<Explanation>), Denial> {
     let matchers = matchers(policy, route, scope);
-    let (dialect, limits) = (&policy.dialect, &policy.limits.text);
+    let promql = &policy.promql;
     let explanation = match policy.explain {
         Explain::Off => None,
         Explain::On => Some(Explanation::default()),
     };
-    let mut out = OutboundParameters { explanation, ..OutboundParameters::default() };
+    let mut out = OutboundParameters { form: FormWriter::default(), explanation, record };
     let mut expressions = 0_usize;
     let mut selectors = 0_usize;
     let merged = merge(policy, route, url, form)?;
+    if policy.audit == Audit::WithQueries {
+        out.record.query = observe::audited(merged.iter().filter_map(Merged::promql));
+    }
     if let Some(agreement) = matchers.agreement() {
         let filters = merged.iter().filter_map(Merged::alert_matcher);
         let asked: Vec<_> = filters.filter_map(matcher::asked).collect();
@@ -75,32 +81,29 @@ pub(super) fn narrowed(
                 match kind {
                     ParameterKind::Expression => {
                         expressions = expressions.saturating_add(1);
-                        out.expression(
-                            name,
-                            &promql::scope_expression(value, &matchers, dialect, limits).map_err(refuse)?,
-                        );
+                        out.expression(name, &promql.expression(value, &matchers).map_err(refuse)?);
                     }
                     ParameterKind::Selector => {
                         selectors = selectors.saturating_add(1);
-                        out.selector(name, &promql::scope_selector(value, &matchers, dialect, limits).map_err(refuse)?);
+                        out.selector(name, &promql.selector(value, &matchers).map_err(refuse)?);
                     }
                     ParameterKind::AnySelector => {
-                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        let scoped = promql.any_selector(value, &matchers).map_err(refuse)?;
                         if let Some(selector) = scoped {
                             out.selector(name, &selector);
                         }
                     }
                     ParameterKind::TargetSelector if value.is_empty() => {}
                     ParameterKind::TargetSelector => {
-                        let scoped = promql::scope_any_selector(value, &matchers, dialect, limits).map_err(refuse)?;
+                        let scoped = promql.any_selector(value, &matchers).map_err(refuse)?;
                         // Without a matcher it selects every target, and the bare matchers stand in its place.
                         if let Some(selector) = scoped {
                             selectors = selectors.saturating_add(1);
                             out.selector(name, &selector);
                         }
                     }
-                    ParameterKind::PureText if value.len() > limits.query_bytes => {
-                        return Err(Denial::TextTooLong { parameter: name, limit: limits.query_bytes });
+                    ParameterKind::PureText if value.len() > policy.limits.text.query_bytes => {
+                        return Err(Denial::TextTooLong { parameter: name, limit: policy.limits.text.query_bytes });
                     }
                     ParameterKind::RemovedLabels if is_enforced(policy, value) => {}
                     // Thanos's page goes by the server's flags, and is told of none: without an engine it asks for this one.
@@ -158,15 +161,17 @@ fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
 }
 
 /// The only writer of parameters: PromQL gets in as what the core has scoped, and in no other form.
-#[derive(Debug, Default)]
-struct OutboundParameters {
+#[derive(Debug)]
+struct OutboundParameters<'a> {
     form: FormWriter,
     explanation: Option<Explanation>,
+    record: &'a mut Record,
 }
 
-impl OutboundParameters {
+impl OutboundParameters<'_> {
     fn expression(&mut self, name: &'static str, expression: &ScopedExpr) {
         self.form.push(name.as_bytes(), expression.as_str().as_bytes());
+        self.record.count(expression.selectors(), expression.origin());
         if let Some(explanation) = &mut self.explanation {
             explanation.expression(expression);
         }
@@ -174,6 +179,7 @@ impl OutboundParameters {
 
     fn selector(&mut self, name: &'static str, selector: &ScopedSelector) {
         self.form.push(name.as_bytes(), selector.as_str().as_bytes());
+        self.record.count(selector.selectors(), selector.origin());
         if let Some(explanation) = &mut self.explanation {
             explanation.selector(selector);
         }
@@ -199,6 +205,28 @@ impl Merged<'_> {
     /// Its value, where it is a matcher that Alertmanager reads.
     fn alert_matcher(&self) -> Option<&[u8]> {
         matches!(self.name, Name::Known(_, ParameterKind::AlertMatcher)).then_some(&*self.value)
+    }
+
+    /// Its value, where it is PromQL.
+    fn promql(&self) -> Option<&[u8]> {
+        match self.name {
+            Name::Known(
+                _,
+                ParameterKind::Expression
+                | ParameterKind::Selector
+                | ParameterKind::AnySelector
+                | ParameterKind::TargetSelector
+                | ParameterKind::PureText,
+            ) => Some(&self.value),
+            Name::Known(
+                _,
+                ParameterKind::AlertMatcher
+                | ParameterKind::Scalar
+                | ParameterKind::List
+                | ParameterKind::RemovedLabels,
+            )
+            | Name::Extra(_) => None,
+        }
     }
 }
 

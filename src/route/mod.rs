@@ -68,6 +68,42 @@ pub enum Endpoint {
     Passthrough,
 }
 
+impl Endpoint {
+    /// A word for metrics and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::QueryRange => "query_range",
+            Self::QueryExemplars => "query_exemplars",
+            Self::Series => "series",
+            Self::Labels => "labels",
+            Self::LabelValues => "label_values",
+            Self::Federate => "federate",
+            Self::FormatQuery => "format_query",
+            Self::ParseQuery => "parse_query",
+            Self::Metadata => "metadata",
+            Self::BuildInfo => "buildinfo",
+            Self::Features => "features",
+            Self::OpenApi => "openapi",
+            Self::Rules => "rules",
+            Self::Alerts => "alerts",
+            Self::Targets => "targets",
+            Self::TargetsMetadata => "targets_metadata",
+            Self::Search => "search",
+            Self::RemoteRead => "remote_read",
+            Self::NothingForPages(_) => "status",
+            Self::AlertmanagerAlerts => "alertmanager_alerts",
+            Self::Silences => "silences",
+            Self::Silence => "silence",
+            Self::Page => "page",
+            Self::Explain => "explain",
+            Self::Ready => "ready",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
 /// What stands for what no tenant is told, so that a page goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {

@@ -13,6 +13,7 @@ use prom_label_filter::admission::{Admission, Admitted, Answer, Finished, Pendin
 use prom_label_filter::config::Policy;
 use prom_label_filter::denial::Denial;
 use prom_label_filter::form;
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::RequestHead;
 use prom_label_filter::response::ResponsePlan;
 use prom_label_filter::rewrite::{Enforced, OutboundBody, OutboundHead};
@@ -24,7 +25,7 @@ pub(crate) fn decide(policy: &Policy, request: &Request, said: &Said) -> Option<
     let head = request.head()?;
     let credentials = said.under(policy);
     let route = route::find(head.path, policy).map(|found| found.route);
-    let admission = policy.admit(&head, &credentials);
+    let admission = policy.admit(&head, &credentials, &mut Record::default());
     // Whom a request for nobody's data is from is not asked.
     let asks_who = !matches!(&admission, Ok(Admission::Answer(Answer::Allowed(_))))
         && route.is_none_or(|route| route.place != Place::Open);
@@ -65,7 +66,7 @@ impl Seen<'_> {
 
     fn with_body(&self, policy: &Policy, head: Enforced<OutboundHead>, pending: PendingBody) -> Verdict {
         let body = self.request.body.as_deref().unwrap_or_default();
-        match pending.finish(policy, body.as_bytes()) {
+        match pending.finish(policy, body.as_bytes(), &mut Record::default()) {
             Err(denial) => refused(&denial, true),
             Ok(Finished::Forward(body, admitted)) => Verdict::Forwarded {
                 upstream: Box::new(self.upstream(head, Some(body.into_inner()))),

@@ -5,6 +5,7 @@ use crate::config::policy::{Policy, ResponseHeaders as WhenSent};
 use crate::denial::{Denial, OURS, ResponseError, error_body};
 use crate::host::calls::{self, Buffer, Map};
 use crate::host::held::Held;
+use crate::host::meters;
 use crate::identity::{RouteIdentity, route_still_agrees};
 use crate::request::{Headers, Only};
 use crate::response::scrub::Scrubber;
@@ -169,7 +170,7 @@ impl Stream {
             Reply::Collected(_) => match self.policy()?.response_headers {
                 WhenSent::Held => return self.give_out_answer(),
                 WhenSent::SentAtOnce => {
-                    self.log_refusal(&Denial::Response(ResponseError::Undecodable));
+                    self.note_refusal(&Denial::Response(ResponseError::Undecodable));
                     self.answer = Reply::Ended;
                 }
             },
@@ -183,10 +184,16 @@ impl Stream {
         let Reply::Collected(collection) = std::mem::replace(&mut self.answer, Reply::Ended) else {
             return Ok(Action::Pause);
         };
-        let body = collection.filtered().unwrap_or_else(|denial| {
-            self.log_refusal(&denial);
-            denial.body().into_bytes()
-        });
+        let body = match collection.filtered() {
+            Ok(body) => {
+                meters::filtered(&self.record);
+                body
+            }
+            Err(denial) => {
+                self.note_refusal(&denial);
+                denial.body().into_bytes()
+            }
+        };
         calls::replace_buffer(Buffer::ResponseBody, &body)?;
         Ok(Action::Continue)
     }
@@ -198,6 +205,7 @@ impl Stream {
             return Ok(Action::Pause);
         };
         let body = collection.filtered()?;
+        meters::filtered(&self.record);
         let headers = calls::headers(Map::ResponseHeaders)?;
         let status = read_headers(&Headers::new(headers.clone())).status;
         let kept: Vec<(&[u8], &[u8])> = headers

@@ -6,12 +6,13 @@
 mod answer;
 
 use super::calls::{self, Buffer, Failed, Map};
+use crate::host::meters;
 use crate::admission::{Admission, Admitted, Answer, Finished, PendingBody};
 use crate::alertmanager::ownership::{LOOKUP_TIME, Lookup, Said, Unproven};
 use crate::config::policy::{CertificatePart, Policy};
 use crate::denial::Denial;
 use crate::identity::{Credentials, Place};
-use crate::observe::{Line, LogBudget, loggable};
+use crate::observe::{Line, LogBudget, Record, loggable};
 use crate::request::{Body, Headers, RequestHead};
 use crate::rewrite::{Enforced, OutboundBody, OutboundHead};
 use answer::{Reply, read_headers};
@@ -27,6 +28,10 @@ pub(super) struct Stream {
     policy: Option<Rc<Policy>>,
     /// The path as it was sent, for the log: Envoy tells it while it has the head, and not later.
     path: Vec<u8>,
+    /// What is known of the request, for metrics and access logs.
+    record: Record,
+    /// How long deciding on it has taken.
+    took: Duration,
     request: Request,
     answer: Reply,
 }
@@ -95,7 +100,14 @@ impl From<Failed> for Denial {
 
 impl Stream {
     pub(super) fn new(policy: Option<Rc<Policy>>) -> Self {
-        Self { policy, path: Vec::new(), request: Request::New, answer: Reply::Untouched }
+        Self {
+            policy,
+            path: Vec::new(),
+            record: Record::default(),
+            took: Duration::ZERO,
+            request: Request::New,
+            answer: Reply::Untouched,
+        }
     }
 
     fn policy(&self) -> Result<Rc<Policy>, Denial> {
@@ -109,7 +121,7 @@ impl Stream {
         trap(&headers);
         let head = RequestHead::new(&headers, body(end_of_stream)).ok_or(Denial::NotServed)?;
         self.path = head.path.to_vec();
-        let admission = policy.admit(&head, &Host)?;
+        let admission = policy.admit(&head, &Host, &mut self.record)?;
         self.carry_out(admission)
     }
 
@@ -165,7 +177,7 @@ impl Stream {
                 pending.in_time(Duration::from_nanos(calls::now().saturating_sub(since)))?;
                 // One byte beyond the limit is enough to see that it is passed.
                 let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
-                match pending.finish(&policy, &body)? {
+                match pending.finish(&policy, &body, &mut self.record)? {
                     Finished::Forward(body, admitted) => {
                         self.request = Request::Forwarded(admitted);
                         Self::forward_body(body)
@@ -252,6 +264,7 @@ impl Stream {
     fn answer_here(&mut self, answer: &Answer) -> Result<Action, Denial> {
         self.request = Request::Ended;
         self.answer = Reply::Ended;
+        self.tell("answered", Some(answer.reason()));
         let (name, value) = answer.header();
         let details = format!("prom-label-filter_{}", answer.reason());
         let headers = [(name.as_bytes(), value.as_bytes())];
@@ -263,7 +276,7 @@ impl Stream {
     fn refuse(&mut self, denial: &Denial) -> Action {
         self.request = Request::Ended;
         self.answer = Reply::Ended;
-        self.log_refusal(denial);
+        self.note_refusal(denial);
         let details = format!("prom-label-filter_denied{{{}}}", denial.reason());
         let mut headers = vec![JSON];
         headers.extend(denial.header().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
@@ -275,7 +288,60 @@ impl Stream {
     }
 }
 
+// === what an operator sees ===
+
 impl Stream {
+    /// Takes the request a step further, and notes when that decides on it.
+    fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<Action, Denial>) -> Action {
+        if self.is_decided() {
+            return step(self).unwrap_or_else(|denial| self.refuse(&denial));
+        }
+        let since = calls::now();
+        let action = step(self).unwrap_or_else(|denial| self.refuse(&denial));
+        self.took = self.took.saturating_add(Duration::from_nanos(calls::now().saturating_sub(since)));
+        if self.is_decided() {
+            meters::decided(&self.record, self.took);
+        }
+        if matches!(self.request, Request::Forwarded(_)) {
+            self.tell("forwarded", None);
+        }
+        action
+    }
+
+    fn is_decided(&self) -> bool {
+        match self.request {
+            Request::New | Request::AwaitsBody(..) | Request::Asked(_) => false,
+            Request::Forwarded(_) | Request::Ended => true,
+        }
+    }
+
+    /// Tells Envoy's access log, as `wasm.prom_label_filter.NAME` in the filter state.
+    fn tell(&self, verdict: &str, reason: Option<&str>) {
+        let record = &self.record;
+        let selectors = record.selectors.to_string();
+        let known = [
+            ("prom_label_filter.verdict", Some(verdict)),
+            ("prom_label_filter.reason", reason),
+            ("prom_label_filter.endpoint", Some(record.endpoint_name())),
+            ("prom_label_filter.tenant", record.tenant.as_deref()),
+            ("prom_label_filter.selectors", record.cache().map(|_| selectors.as_str())),
+            ("prom_label_filter.cache", record.cache()),
+            ("prom_label_filter.query", record.query.as_deref()),
+        ];
+        for (name, value) in known {
+            if let Some(value) = value {
+                calls::tell(name, value);
+            }
+        }
+    }
+
+    /// Counts, logs and tells a refusal.
+    fn note_refusal(&self, denial: &Denial) {
+        meters::rejected(denial);
+        self.tell("refused", Some(denial.reason()));
+        self.log_refusal(denial);
+    }
+
     fn log_refusal(&self, denial: &Denial) {
         thread_local! {
             static BUDGET: RefCell<LogBudget> = RefCell::default();
@@ -336,23 +402,21 @@ fn trap(headers: &Headers) {
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, _: u32, headers: usize, body: usize, _: usize) {
-        if let Err(denial) = self.answered(headers, body) {
-            self.refuse(&denial);
-        }
+        self.step(|stream| stream.answered(headers, body).map(|()| Action::Pause));
     }
 }
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.admit(end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+        self.step(|stream| stream.admit(end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.more_body(size, end_of_stream).unwrap_or_else(|denial| self.refuse(&denial))
+        self.step(|stream| stream.more_body(size, end_of_stream))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.trailers().unwrap_or_else(|denial| self.refuse(&denial))
+        self.step(Self::trailers)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {

@@ -9,6 +9,7 @@ use prom_label_filter::config::{
 };
 use prom_label_filter::denial::Denial;
 use prom_label_filter::identity::{Credentials, Place};
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
 use std::hint::black_box;
@@ -69,9 +70,9 @@ pub(crate) fn measure(case: &Case) -> Measured {
 
 /// What the host does with a POST and its form.
 fn request(policy: &Policy, head: &RequestHead<'_>, form: &[u8]) -> Result<String, Denial> {
-    let Admission::AwaitBody(out, pending) = policy.admit(head, &Nothing)? else { panic!("the form is not awaited") };
+    let Admission::AwaitBody(out, pending) = policy.admit(head, &Nothing, &mut Record::default())? else { panic!("the form is not awaited") };
     drop(black_box(out));
-    match pending.finish(policy, form)? {
+    match pending.finish(policy, form, &mut Record::default())? {
         Finished::Forward(body, _) => match body.into_inner() {
             OutboundBody::Form(form) => Ok(form),
             other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {

@@ -9,6 +9,7 @@ use prom_label_filter::config::policy::{AtSource, CertificatePart, Policy};
 use prom_label_filter::denial::Denial;
 use prom_label_filter::form::FormWriter;
 use prom_label_filter::identity::{Credentials, Place};
+use prom_label_filter::observe::Record;
 use prom_label_filter::request::{Body, Headers, RequestHead};
 use prom_label_filter::rewrite::OutboundBody;
 use prom_label_filter::route::{Endpoint, Filters, Methods, ParameterKind, Payload, ROUTES, Route, WithoutSelector};
@@ -125,7 +126,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
     let headers = Headers::new(pairs);
     let framing = if body.is_some() { Body::Possible } else { Body::None };
     let head = RequestHead::new(&headers, framing).expect("a head");
-    let result = match policy.admit(&head, &Nothing) {
+    let result = match policy.admit(&head, &Nothing, &mut Record::default()) {
         Err(denial) => Err(denial),
         Ok(Admission::Answer(Answer::Nothing(_))) => Ok(String::new()),
         Ok(Admission::Answer(Answer::Allowed(_))) => panic!("nobody asked for the methods"),
@@ -148,7 +149,7 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         }
         Ok(Admission::AwaitBody(head, pending)) => {
             assert_eq!(head.into_inner().path, path, "a head without its form has no parameters");
-            pending.finish(policy, body.expect("a body is awaited")).map(|finished| match finished {
+            pending.finish(policy, body.expect("a body is awaited"), &mut Record::default()).map(|finished| match finished {
                 Finished::Forward(body, admitted) => {
                     explained(&admitted);
                     match body.into_inner() {
