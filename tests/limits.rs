@@ -115,7 +115,9 @@ fn outcome(policy: &Policy, ask: &Ask) -> Result<(), Denial> {
     let headers = Headers::new(headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect());
     let head = RequestHead::new(&headers, Body::Announced).expect("a head");
     match policy.admit(&head, &Nothing, &mut Record::default())? {
-        Admission::AwaitBody(_, pending) => pending.finish(policy, ask.form.as_bytes(), &mut Record::default()).map(drop),
+        Admission::AwaitBody(_, pending) => {
+            pending.finish(policy, ask.form.as_bytes(), &mut Record::default()).map(drop)
+        }
         other @ (Admission::Answer(_) | Admission::Forward(..) | Admission::Ask(_)) => {
             panic!("the form is not awaited: {other:?}")
         }
@@ -151,7 +153,9 @@ fn a_form_without_a_length_is_measured_when_it_is_there() {
             Headers::new(headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect());
         let head = RequestHead::new(&headers, Body::Possible).expect("a head");
         for (bytes, passes) in [(level, true), (level + 1, false)] {
-            let Ok(Admission::AwaitBody(_, pending)) = policy.admit(&head, &Nothing, &mut Record::default()) else { panic!("not awaited") };
+            let Ok(Admission::AwaitBody(_, pending)) = policy.admit(&head, &Nothing, &mut Record::default()) else {
+                panic!("not awaited")
+            };
             assert_eq!(pending.limit(&policy), level);
             assert_eq!(
                 pending.finish(&policy, (limit.ask)(bytes).form.as_bytes(), &mut Record::default()).is_ok(),
@@ -207,7 +211,9 @@ fn however_many_parameters_are_sent_the_upstream_reads_every_filter() {
     let pairs = [(":method", "GET"), (":path", target.as_str())];
     let headers = Headers::new(pairs.map(|(name, value)| (name.into(), value.into())).to_vec());
     let head = RequestHead::new(&headers, Body::None).expect("a head");
-    let Ok(Admission::Forward(out, _)) = policy.admit(&head, &Nothing, &mut Record::default()) else { panic!("it does not go on") };
+    let Ok(Admission::Forward(out, _)) = policy.admit(&head, &Nothing, &mut Record::default()) else {
+        panic!("it does not go on")
+    };
     let path = String::from_utf8(out.into_inner().path).expect("text");
     let written = path.split('&').count();
     assert!(path.contains("label7") && written <= MOST_READ, "{written} parameters");

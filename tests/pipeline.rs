@@ -79,18 +79,20 @@ fn outcome(policy: &Policy, method: &str, target: &str, more: &[(&str, &str)], b
         Ok(Admission::Answer(answer @ Answer::Nothing(_))) => format!("{} empty", answer.status()),
         Ok(Admission::Answer(Answer::Explained(explanation))) => format!("200 {}", explanation.text()),
         Ok(Admission::Forward(head, _)) => head_line(&head.into_inner()),
-        Ok(Admission::AwaitBody(head, pending)) => match pending.finish(policy, body.unwrap_or_default().as_bytes(), &mut Record::default()) {
-            Err(denial) => refusal(denial),
-            Ok(Finished::Ask(unproven)) => {
-                format!("{} | asks {}", head_line(&head.into_inner()), asked(unproven.lookup()))
+        Ok(Admission::AwaitBody(head, pending)) => {
+            match pending.finish(policy, body.unwrap_or_default().as_bytes(), &mut Record::default()) {
+                Err(denial) => refusal(denial),
+                Ok(Finished::Ask(unproven)) => {
+                    format!("{} | asks {}", head_line(&head.into_inner()), asked(unproven.lookup()))
+                }
+                Ok(Finished::Forward(body, _)) => match body.into_inner() {
+                    OutboundBody::Form(form) => format!("{} | {}", head_line(&head.into_inner()), decoded(&form)),
+                    OutboundBody::Silence(text) => format!("{} | {text}", head_line(&head.into_inner())),
+                    OutboundBody::RemoteRead(bytes) => format!("{} | {bytes:?}", head_line(&head.into_inner())),
+                    OutboundBody::Empty => format!("{} |", head_line(&head.into_inner())),
+                },
             }
-            Ok(Finished::Forward(body, _)) => match body.into_inner() {
-                OutboundBody::Form(form) => format!("{} | {}", head_line(&head.into_inner()), decoded(&form)),
-                OutboundBody::Silence(text) => format!("{} | {text}", head_line(&head.into_inner())),
-                OutboundBody::RemoteRead(bytes) => format!("{} | {bytes:?}", head_line(&head.into_inner())),
-                OutboundBody::Empty => format!("{} |", head_line(&head.into_inner())),
-            },
-        },
+        }
         Ok(Admission::Ask(unproven)) => format!("asks {}", asked(unproven.lookup())),
     }
 }
@@ -140,7 +142,9 @@ fn a_get_carries_its_parameters_in_the_url() {
 fn the_path_goes_on_as_it_came() {
     let headers = headers("GET", "/api/v1/%71uery?query=up", &[]);
     let head = RequestHead::new(&headers, Body::None).expect("a head");
-    let Ok(Admission::Forward(out, _)) = fruit().admit(&head, &Nothing, &mut Record::default()) else { panic!("not forwarded") };
+    let Ok(Admission::Forward(out, _)) = fruit().admit(&head, &Nothing, &mut Record::default()) else {
+        panic!("not forwarded")
+    };
     assert_eq!(out.into_inner().path, br#"/api/v1/%71uery?query=up%7Btenant%3D%22fruit%22%7D"#.to_vec());
 }
 
@@ -318,7 +322,9 @@ fn a_body_is_exactly_one_form() {
 fn a_form_that_comes_too_late_is_refused() {
     let headers = headers("POST", "/api/v1/labels", &[FORM]);
     let head = RequestHead::new(&headers, Body::Possible).expect("a head");
-    let Ok(Admission::AwaitBody(_, pending)) = fruit().admit(&head, &Nothing, &mut Record::default()) else { panic!("not awaited") };
+    let Ok(Admission::AwaitBody(_, pending)) = fruit().admit(&head, &Nothing, &mut Record::default()) else {
+        panic!("not awaited")
+    };
     assert_eq!(pending.in_time(FORM_TIME), Ok(()));
     assert_eq!(pending.in_time(FORM_TIME + Duration::from_nanos(1)), Err(Denial::FormTooSlow));
     assert_eq!(Denial::FormTooSlow.status(), 408);

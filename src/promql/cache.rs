@@ -182,11 +182,13 @@ mod tests {
         Promql::new(Dialect::default(), TextLimits::default())
     }
 
+    /// How many entries are held, and their bytes.
     fn held(promql: &Promql) -> (usize, usize) {
         let kept = promql.kept.lock().expect("a lock");
         let bytes = |entries: &HashMap<u64, Entry>| entries.values().map(Entry::bytes).sum::<usize>();
         assert_eq!(bytes(&kept.young), kept.young_bytes);
-        (kept.young.len() + kept.old.len(), bytes(&kept.young) + bytes(&kept.old))
+        let all = || kept.young.values().chain(kept.old.values());
+        (all().count(), all().map(Entry::bytes).sum())
     }
 
     #[test]
@@ -261,7 +263,8 @@ mod tests {
         let often = |promql: &Promql| promql.expression(b"asked_often", &fruit).expect("an expression").origin();
         assert_eq!(often(&promql), Origin::Written);
         for number in 0..40_000 {
-            promql.expression(format!("series_{number:0100}").as_bytes(), &fruit).expect("an expression");
+            let scoped = promql.expression(format!("series_{number:0100}").as_bytes(), &fruit).expect("an expression");
+            assert_eq!(scoped.origin(), Origin::Written);
             if number % 500 == 0 {
                 assert_eq!(often(&promql), Origin::Remembered, "{number}");
             }

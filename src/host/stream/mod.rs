@@ -6,11 +6,11 @@
 mod answer;
 
 use super::calls::{self, Buffer, Failed, Map};
-use crate::host::meters;
 use crate::admission::{Admission, Admitted, Answer, Finished, PendingBody};
 use crate::alertmanager::ownership::{LOOKUP_TIME, Lookup, Said, Unproven};
 use crate::config::policy::{CertificatePart, Policy};
 use crate::denial::Denial;
+use crate::host::meters;
 use crate::identity::{Credentials, Place};
 use crate::observe::{Line, LogBudget, Record, loggable};
 use crate::request::{Body, Headers, RequestHead};

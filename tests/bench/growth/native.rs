@@ -70,7 +70,9 @@ pub(crate) fn measure(case: &Case) -> Measured {
 
 /// What the host does with a POST and its form.
 fn request(policy: &Policy, head: &RequestHead<'_>, form: &[u8]) -> Result<String, Denial> {
-    let Admission::AwaitBody(out, pending) = policy.admit(head, &Nothing, &mut Record::default())? else { panic!("the form is not awaited") };
+    let Admission::AwaitBody(out, pending) = policy.admit(head, &Nothing, &mut Record::default())? else {
+        panic!("the form is not awaited")
+    };
     drop(black_box(out));
     match pending.finish(policy, form, &mut Record::default())? {
         Finished::Forward(body, _) => match body.into_inner() {
