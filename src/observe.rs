@@ -24,9 +24,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Counts a text with `selectors`.
-    pub(crate) fn count(&mut self, selectors: usize, origin: Origin) {
-        self.selectors = self.selectors.saturating_add(selectors);
+    /// Counts a text in PromQL.
+    pub(crate) fn count_text(&mut self, origin: Origin) {
         let texts = match origin {
             Origin::Written => &mut self.written,
             Origin::Remembered => &mut self.remembered,
@@ -38,6 +37,12 @@ impl Record {
     #[must_use]
     pub fn endpoint_name(&self) -> &'static str {
         self.endpoint.map_or("none", Endpoint::name)
+    }
+
+    /// Whether any PromQL goes upstream.
+    #[must_use]
+    pub fn has_promql(&self) -> bool {
+        self.selectors > 0 || self.cache().is_some()
     }
 
     /// Whether the texts were remembered, all of them; `None` without any.
@@ -77,14 +82,15 @@ pub(crate) fn audited<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Option<Strin
         if !line.is_empty() {
             line.push(' ');
         }
-        let shown = text.get(..MOST_LOGGED).unwrap_or(text);
+        let shown = text.get(..=MOST_LOGGED).unwrap_or(text);
         for chunk in shown.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    _ if character.is_control() => line.extend(character.escape_default()),
-                    // An escape that was sent is not one of ours.
-                    '\\' => line.push_str("\\\\"),
-                    _ => line.push(character),
+                    // Quotes are what PromQL is full of; whoever writes the line quotes them if need be.
+                    '"' | '\'' => line.push(character),
+                    // Control characters, what cannot be seen, what turns the direction of text; and `\`, so that an escape that was
+                    // sent is not one of ours.
+                    _ => line.extend(character.escape_debug()),
                 }
             }
             for byte in chunk.invalid() {
@@ -177,6 +183,21 @@ mod tests {
         assert_eq!(written, 10);
         assert_eq!(budget.spend(2 * SECOND), Line::WriteAfter { left_out: 990 });
         assert_eq!(budget.spend(2 * SECOND), Line::Write);
+    }
+
+    #[test]
+    fn a_query_is_one_short_line_whatever_it_holds() {
+        let line = |texts: &[&[u8]]| audited(texts.iter().copied());
+        assert_eq!(line(&[]), None);
+        assert_eq!(line(&[b""]), None);
+        assert_eq!(line(&[b"up{a=\"b\"}", b"'c'"]).as_deref(), Some("up{a=\"b\"} 'c'"));
+        assert_eq!(line(&[b"a\r\n\xff\0\\n\xe2\x80\xa8\xc3\xa9"]).as_deref(), Some(r"a\r\n\xff\0\\n\u{2028}é"));
+        for text in [&b"a"[..], b"\n", b"\xff", "é".as_bytes(), "\u{202e}".as_bytes()] {
+            let long = line(&[&text.repeat(2000)]).expect("a line");
+            assert_eq!(line(&[&text.repeat(2000), b"never seen"]).as_deref(), Some(&*long));
+            assert!(long.len() <= MOST_LOGGED + '…'.len_utf8() && long.ends_with('…'), "{} bytes", long.len());
+            assert!(long.len() > MOST_LOGGED - 10, "{} bytes", long.len());
+        }
     }
 
     #[test]

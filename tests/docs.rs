@@ -281,36 +281,37 @@ fn the_policy_tests_in_the_readme_are_those_that_are_shipped() {
     }
 }
 
-/// Every file under `envoy/` that is a whole bootstrap.
-fn bootstraps(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            bootstraps(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "yaml")
-            && fs::read_to_string(&path).is_ok_and(|text| text.contains("\nstatic_resources:"))
-        {
-            found.push(path);
+/// Every file under `envoy/` that is a whole bootstrap, with its text.
+pub(crate) fn bootstraps() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![checkout().join("envoy")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                let text = fs::read_to_string(&path).expect("the file can be read");
+                if text.contains("\nstatic_resources:") {
+                    found.push((path, text));
+                }
+            }
         }
     }
+    assert!(found.len() > 10, "{found:?}");
+    found
 }
 
 #[test]
 fn envoy_takes_every_bootstrap_that_is_shipped() {
-    let mut files = Vec::new();
-    bootstraps(&checkout().join("envoy"), &mut files);
-    assert!(!files.is_empty());
-
     // Their file names are relative to the folder in which Envoy starts: one that looks like the checkout after the demo.
     let home = &*examples::HOME;
     let tokens = Command::new(checkout().join("envoy/quickstart/tokens.sh")).arg(home.join(".cache/demo")).output();
     let tokens = tokens.expect("bash runs");
     assert!(tokens.status.success(), "{}", String::from_utf8_lossy(&tokens.stderr));
 
-    for file in files {
-        for configuration in
-            plugin_configurations(&yaml(&fs::read_to_string(&file).expect("the bootstrap can be read")))
-        {
+    for (file, text) in bootstraps() {
+        for configuration in plugin_configurations(&yaml(&text)) {
             assert_taken(&configuration);
         }
         let output =

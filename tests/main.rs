@@ -9,6 +9,7 @@
     reason = "a test says plainly what it expects, and a failure is its way to say no"
 )]
 
+mod access_log;
 mod alertmanager;
 mod attacks;
 mod browser;

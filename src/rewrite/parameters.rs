@@ -61,7 +61,8 @@ pub(super) fn narrowed(
         Explain::Off => None,
         Explain::On => Some(Explanation::default()),
     };
-    let mut out = OutboundParameters { form: FormWriter::default(), explanation, record };
+    let narrows = !matchers.is_empty();
+    let mut out = OutboundParameters { form: FormWriter::default(), explanation, narrows, record };
     let mut expressions = 0_usize;
     let mut selectors = 0_usize;
     let merged = merge(policy, route, url, form)?;
@@ -131,7 +132,7 @@ pub(super) fn narrowed(
     if let (0, WithoutSelector::ReadsEverything(name)) = (selectors, route.without_selector)
         && let Some(bare) = ScopedSelector::bare(&matchers)
     {
-        out.selector(name, &bare);
+        out.bare(name, &bare);
     }
     for matcher in matcher::of(scope) {
         match route.filters {
@@ -165,23 +166,38 @@ fn is_enforced(policy: &Policy, label: &[u8]) -> bool {
 struct OutboundParameters<'a> {
     form: FormWriter,
     explanation: Option<Explanation>,
+    /// Whether selectors get matchers at all.
+    narrows: bool,
     record: &'a mut Record,
 }
 
 impl OutboundParameters<'_> {
     fn expression(&mut self, name: &'static str, expression: &ScopedExpr) {
         self.form.push(name.as_bytes(), expression.as_str().as_bytes());
-        self.record.count(expression.selectors(), expression.origin());
+        self.record.count_text(expression.origin());
+        self.count(expression.selectors());
         if let Some(explanation) = &mut self.explanation {
             explanation.expression(expression);
         }
     }
 
     fn selector(&mut self, name: &'static str, selector: &ScopedSelector) {
+        self.record.count_text(selector.origin());
+        self.bare(name, selector);
+    }
+
+    /// Writes a selector that nobody has sent.
+    fn bare(&mut self, name: &'static str, selector: &ScopedSelector) {
         self.form.push(name.as_bytes(), selector.as_str().as_bytes());
-        self.record.count(selector.selectors(), selector.origin());
+        self.count(selector.selectors());
         if let Some(explanation) = &mut self.explanation {
             explanation.selector(selector);
+        }
+    }
+
+    fn count(&mut self, selectors: usize) {
+        if self.narrows {
+            self.record.selectors = self.record.selectors.saturating_add(selectors);
         }
     }
 

@@ -32,6 +32,7 @@ pub(crate) struct Listener {
     close_after: &'static str,
     transport_socket: Option<Value>,
     forward_client_certificates: Option<&'static str>,
+    access_log: Value,
 }
 
 impl Listener {
@@ -51,6 +52,7 @@ impl Listener {
             close_after: "1s",
             transport_socket: None,
             forward_client_certificates: None,
+            access_log: json!([]),
         }
     }
 
@@ -177,6 +179,12 @@ impl Listener {
         self
     }
 
+    /// Who logs requests.
+    pub(crate) fn access_log(mut self, loggers: Value) -> Self {
+        self.access_log = loggers;
+        self
+    }
+
     /// The module's filter as Envoy reads it, where the listener has one.
     pub(crate) fn filter(&self) -> Option<Value> {
         let configuration = self.configuration.as_ref()?;
@@ -222,6 +230,7 @@ impl Listener {
                     "delayed_close_timeout": self.close_after,
                     "http_protocol_options": {"enable_trailers": self.http1_trailers},
                     "upgrade_configs": self.upgrades,
+                    "access_log": self.access_log,
                     "route_config": {"name": self.name, "virtual_hosts": self.virtual_hosts},
                     "http_filters": filters,
                 },
@@ -317,6 +326,8 @@ impl Envoy {
             ["--disable-hot-restart", "--log-level", "warn", "--component-log-level", "wasm:info"]
                 .map(Into::into)
                 .into();
+        // Lines of requests would come after ten seconds.
+        arguments.extend(["--file-flush-interval-msec", "20"].map(Into::into));
         if !further.contains(&"--concurrency") {
             arguments.extend(["--concurrency", "1"].map(Into::into));
         }

@@ -324,7 +324,7 @@ impl Stream {
             ("prom_label_filter.reason", reason),
             ("prom_label_filter.endpoint", Some(record.endpoint_name())),
             ("prom_label_filter.tenant", record.tenant.as_deref()),
-            ("prom_label_filter.selectors", record.cache().map(|_| selectors.as_str())),
+            ("prom_label_filter.selectors", record.has_promql().then_some(selectors.as_str())),
             ("prom_label_filter.cache", record.cache()),
             ("prom_label_filter.query", record.query.as_deref()),
         ];
