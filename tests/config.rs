@@ -96,10 +96,10 @@ fn configurations_without_a_problem_are_taken() {
             r#""alertmanager":{"enabled":true,"path_prefix":"/am/","silence_writes":"allow","cluster":"am","cluster_path_prefix":"/"}"#,
         ),
         with_rule(
-            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":402653184,"output_bytes":8388608,"parameters":9992,"values":10000,"nesting":1000,"selectors":100000}"#,
+            r#""limits":{"query_bytes":1048576,"form_bytes":10485760,"response_bytes":134217728,"buffered_bytes":402653184,"output_bytes":8388608,"parameters":9992,"values":10000,"nesting":1000,"selectors":100000,"cache_bytes":67108864}"#,
         ),
         with_rule(
-            r#""limits":{"query_bytes":1,"form_bytes":1,"response_bytes":1,"buffered_bytes":1,"output_bytes":1,"parameters":1,"values":1.0,"nesting":1e2,"selectors":1}"#,
+            r#""limits":{"query_bytes":1,"form_bytes":1,"response_bytes":1,"buffered_bytes":1,"output_bytes":1,"parameters":1,"values":1.0,"nesting":1e2,"selectors":1,"cache_bytes":0}"#,
         ),
         // Every default of the contract, written out.
         with_rule(
@@ -112,7 +112,7 @@ fn configurations_without_a_problem_are_taken() {
             "promql":{"experimental_functions":false,"duration_expressions":true,"extended_range_selectors":false,
                 "binop_fill_modifiers":false,"extra_functions":[]},
             "limits":{"query_bytes":65536,"form_bytes":1048576,"response_bytes":67108864,"buffered_bytes":268435456,
-                "output_bytes":262144,"parameters":200,"values":1000,"nesting":200,"selectors":1000}"#,
+                "output_bytes":262144,"parameters":200,"values":1000,"nesting":200,"selectors":1000,"cache_bytes":4194304}"#,
         ),
     ] {
         check(&validator, &text, &[], Agrees);
@@ -474,6 +474,7 @@ fn problems_of_the_other_settings_are_named() {
             "limits.selectors: must be a whole number from 1 to 100000: each one costs the upstream a search of its own",
             "limits.form_bytes: must be a whole number from 1 to 10485760: the upstream reads no longer form",
         ], Agrees),
+        (with_rule(r#""limits":{"cache_bytes":67108865}"#), &["limits.cache_bytes: must be a whole number from 0 to 67108864, not `67108865`: that is what all plugins of a worker remember together"], Agrees),
         (with_rule(r#""limits":{"query_bytes":"65536"}"#), &["limits.query_bytes: must be a whole number, not a string"], Agrees),
         (with_rule(r#""limits":{"buffered_bytes":2147483649}"#), &["limits.buffered_bytes: must be a whole number from 1 to 536870912, not `2147483649`: the module has 1 GiB of memory, and an answer needs twice its size"], Agrees),
         (with_rule(r#""lables":[],"jwt":{"payloadkey":"a"}"#), &[

@@ -389,6 +389,8 @@ pub struct Limits {
     pub parameters: usize,
     /// Values of one rule for one request.
     pub values: usize,
+    /// Bytes of queries that are remembered with what was written for them; 0 for none.
+    pub cache_bytes: usize,
 }
 
 impl Default for Limits {
@@ -400,6 +402,7 @@ impl Default for Limits {
             buffered_bytes: 256 << 20,
             parameters: 200,
             values: 1_000,
+            cache_bytes: 4 << 20,
         }
     }
 }

@@ -93,13 +93,18 @@ impl<'v> Section<'v, '_> {
 
     /// A whole number from 1 to `most`.
     pub(super) fn count(&mut self, key: &'static str, default: usize, most: &Most) -> usize {
+        self.count_from(1, key, default, most)
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn count_from(&mut self, least: usize, key: &'static str, default: usize, most: &Most) -> usize {
         let Most(most, why) = most;
         match self.take(key) {
             Some(Value::Number(number)) => match whole(*number) {
-                Some(count) if (1..=*most).contains(&count) => count,
+                Some(count) if (least..=*most).contains(&count) => count,
                 found => {
                     let found = found.map(|count| format!(", not `{count}`")).unwrap_or_default();
-                    self.problem_at(key, format!("must be a whole number from 1 to {most}{found}: {why}"));
+                    self.problem_at(key, format!("must be a whole number from {least} to {most}{found}: {why}"));
                     default
                 }
             },

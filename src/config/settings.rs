@@ -47,7 +47,7 @@ pub(super) fn policy(root: &mut Section<'_, '_>) -> Policy {
         tenant_header: root.text("tenant_header", names::tenant_header).flatten(),
         warnings: root.word("warnings", Warnings::Pass, &[("pass", Warnings::Pass), ("scrub", Warnings::Scrub)]),
         response_headers: root.switch("hold_response_headers", ResponseHeaders::SentAtOnce, ResponseHeaders::Held),
-        promql: Promql::new(root.section("promql", dialect), limits.text),
+        promql: Promql::new(root.section("promql", dialect), limits.text, limits.cache_bytes),
         extra_parameters: root.set("extra_parameters", names::parameter),
         explain: root.switch("explain", Explain::Off, Explain::On),
         audit: root.switch("audit_query", Audit::WithoutQueries, Audit::WithQueries),
@@ -150,6 +150,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Limits {
         buffered_bytes: limits.count("buffered_bytes", default.buffered_bytes, &BUFFERED_BYTES),
         parameters: limits.count("parameters", default.parameters, &PARAMETERS),
         values: limits.count("values", default.values, &VALUES),
+        cache_bytes: limits.count_from(0, "cache_bytes", default.cache_bytes, &CACHE_BYTES),
     };
     let at_most = read.response_bytes.saturating_mul(COPIES).saturating_add(read.buffered_bytes);
     if at_most > MEMORY {
@@ -178,4 +179,5 @@ const RESPONSE_BYTES: Most =
 const BUFFERED_BYTES: Most = Most(512 << 20, "the module has 1 GiB of memory, and an answer needs twice its size");
 // Go: net/url/url.go, parseQuery reads none of more than 10,000, and one a rule may be added
 const PARAMETERS: Most = Most(9_992, "with more the upstream reads none of them, not even the tenant's matcher");
+const CACHE_BYTES: Most = Most(64 << 20, "that is what all plugins of a worker remember together");
 const VALUES: Most = Most(10_000, "all of them are written into each selector");

@@ -42,6 +42,7 @@ fn what_is_not_written_has_the_default_of_the_contract() {
         buffered_bytes: 268_435_456,
         parameters: 200,
         values: 1_000,
+        cache_bytes: 4_194_304,
     };
     assert_eq!(policy.limits, limits);
     let [rule] = policy.rules.as_slice() else { panic!("{:?}", policy.rules) };
@@ -68,7 +69,7 @@ fn what_is_written_is_what_it_means() {
         "promql":{"experimental_functions":true,"duration_expressions":false,"extended_range_selectors":true,
             "binop_fill_modifiers":true,"extra_functions":["xrate"]},
         "limits":{"query_bytes":1,"form_bytes":2,"response_bytes":3,"buffered_bytes":4,"output_bytes":5,"parameters":6,
-            "values":7,"nesting":8,"selectors":9}}"#,
+            "values":7,"nesting":8,"selectors":9,"cache_bytes":0}}"#,
     );
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let sources: Vec<_> = policy.rules.iter().map(|rule| (rule.name.as_str(), rule.source.clone())).collect();
@@ -105,7 +106,8 @@ fn what_is_written_is_what_it_means() {
     };
     assert_eq!(policy.promql.dialect(), &dialect);
     let text = TextLimits { query_bytes: 1, output_bytes: 5, nesting: 8, selectors: 9 };
-    let limits = Limits { text, form_bytes: 2, response_bytes: 3, buffered_bytes: 4, parameters: 6, values: 7 };
+    let limits =
+        Limits { text, form_bytes: 2, response_bytes: 3, buffered_bytes: 4, parameters: 6, values: 7, cache_bytes: 0 };
     assert_eq!(policy.limits, limits);
 }
 

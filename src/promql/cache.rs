@@ -5,21 +5,19 @@
 //! written for another, and a hash decides where to look, not what is found. Must not know how a text is read.
 
 use super::{Dialect, Matchers, Origin, PromqlError, Reading, Scoped, ScopedExpr, ScopedSelector, TextLimits};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes that each of the two generations holds at most.
-const GENERATION: usize = 2 << 20;
-
-/// Bytes of one entry at most: a few long texts must not drive out everybody's.
-const MOST_OF_ONE: usize = GENERATION / 8;
+/// Bytes that all of a VM remember at most, however many plugins it has: they share its memory of 1 GiB.
+const MOST_OF_ALL: usize = 64 << 20;
 
 /// What an entry takes beside its texts, about.
 const BESIDE_TEXTS: usize = 200;
 
-/// PromQL in one dialect, within limits, and what was written in it before: some 4 MiB at most.
+/// PromQL in one dialect, within limits, and what was written in it before.
 ///
 /// Clones remember together.
 #[derive(Clone, Debug)]
@@ -31,10 +29,10 @@ pub struct Promql {
 }
 
 impl Promql {
-    /// With nothing remembered.
+    /// With nothing remembered yet, and `cache_bytes` at most later.
     #[must_use]
-    pub fn new(dialect: Dialect, limits: TextLimits) -> Self {
-        Self { dialect, limits, kept: Arc::default() }
+    pub fn new(dialect: Dialect, limits: TextLimits, cache_bytes: usize) -> Self {
+        Self { dialect, limits, kept: Arc::new(Mutex::new(Kept::new(cache_bytes))) }
     }
 
     /// Which PromQL is accepted.
@@ -80,7 +78,7 @@ impl Promql {
             return Ok(Scoped { origin: Origin::Remembered, ..written });
         }
         let scoped = rewrite()?;
-        kept.keep(place, Entry::new(&asked, &scoped));
+        kept.remember(place, &asked, &scoped);
         Ok(scoped)
     }
 }
@@ -100,36 +98,47 @@ struct Entry {
     unechoed: Box<str>,
     text: Box<[u8]>,
     scoped: Scoped,
+    share: Share,
 }
 
 impl Entry {
-    fn new(asked: &Asked<'_>, scoped: &Scoped) -> Self {
-        Self {
-            reading: asked.reading,
-            plain: asked.matchers.plain().into(),
-            unechoed: asked.matchers.unechoed().into(),
-            text: asked.text.into(),
-            scoped: scoped.clone(),
-        }
-    }
-
     fn is_for(&self, asked: &Asked<'_>) -> bool {
         self.reading == asked.reading
             && *self.plain == *asked.matchers.plain()
             && *self.unechoed == *asked.matchers.unechoed()
             && *self.text == *asked.text
     }
+}
 
-    fn bytes(&self) -> usize {
-        [self.plain.len(), self.unechoed.len(), self.text.len(), self.scoped.text.capacity()]
-            .iter()
-            .fold(BESIDE_TEXTS, |sum, bytes| sum.saturating_add(*bytes))
+/// Bytes of the VM's that an entry has; given back when it goes.
+#[derive(Debug)]
+struct Share(usize);
+
+thread_local! {
+    /// What all have in this VM.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Share {
+    /// `None` where there are not so many left.
+    fn take(bytes: usize) -> Option<Self> {
+        let taken = TAKEN.get().checked_add(bytes).filter(|taken| *taken <= MOST_OF_ALL)?;
+        TAKEN.set(taken);
+        Some(Self(bytes))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        TAKEN.set(TAKEN.get().saturating_sub(self.0));
     }
 }
 
 /// Two generations: what is asked moves into the young one, and when that is full the old one goes.
 #[derive(Debug, Default)]
 struct Kept {
+    /// Bytes that a generation has at most.
+    generation: usize,
     young: HashMap<u64, Entry>,
     young_bytes: usize,
     old: HashMap<u64, Entry>,
@@ -138,6 +147,10 @@ struct Kept {
 }
 
 impl Kept {
+    fn new(bytes: usize) -> Self {
+        Self { generation: bytes / 2, ..Self::default() }
+    }
+
     fn find(&mut self, place: u64, asked: &Asked<'_>) -> Option<Scoped> {
         if let Some(entry) = self.young.get(&place) {
             return entry.is_for(asked).then(|| entry.scoped.clone());
@@ -148,16 +161,27 @@ impl Kept {
         Some(scoped)
     }
 
-    fn keep(&mut self, place: u64, entry: Entry) {
-        let bytes = entry.bytes();
-        if bytes > MOST_OF_ONE {
-            return;
+    fn remember(&mut self, place: u64, asked: &Asked<'_>, scoped: &Scoped) {
+        let Asked { reading, matchers, text } = *asked;
+        let (plain, unechoed) = (matchers.plain(), matchers.unechoed());
+        let lengths = [plain.len(), unechoed.len(), text.len(), scoped.text.len()];
+        let bytes = lengths.into_iter().fold(BESIDE_TEXTS, usize::saturating_add);
+        // A few long texts must not drive out everybody's.
+        if bytes <= self.generation / 8
+            && let Some(share) = Share::take(bytes)
+        {
+            let (plain, unechoed, text) = (plain.into(), unechoed.into(), text.into());
+            self.keep(place, Entry { reading, plain, unechoed, text, scoped: scoped.clone(), share });
         }
-        if self.young_bytes.saturating_add(bytes) > GENERATION {
+    }
+
+    fn keep(&mut self, place: u64, entry: Entry) {
+        let bytes = entry.share.0;
+        if self.young_bytes.saturating_add(bytes) > self.generation {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
-        let replaced = self.young.insert(place, entry).map_or(0, |entry| entry.bytes());
+        let replaced = self.young.insert(place, entry).map_or(0, |entry| entry.share.0);
         self.young_bytes = self.young_bytes.saturating_add(bytes).saturating_sub(replaced);
     }
 }
@@ -167,6 +191,8 @@ mod tests {
     use super::*;
     use crate::promql::{Agreement, scope_any_selector, scope_expression, scope_selector};
     use crate::scope::{LabelName, LabelScope, LabelValue, LabelValues, Scope, TenantScope};
+
+    const BYTES: usize = 4 << 20;
 
     fn scope(values: &[&str]) -> TenantScope {
         let values = values.iter().map(|value| LabelValue::new(*value).expect("a value")).collect();
@@ -179,16 +205,16 @@ mod tests {
     }
 
     fn promql() -> Promql {
-        Promql::new(Dialect::default(), TextLimits::default())
+        Promql::new(Dialect::default(), TextLimits::default(), BYTES)
     }
 
     /// How many entries are held, and their bytes.
     fn held(promql: &Promql) -> (usize, usize) {
         let kept = promql.kept.lock().expect("a lock");
-        let bytes = |entries: &HashMap<u64, Entry>| entries.values().map(Entry::bytes).sum::<usize>();
+        let bytes = |entries: &HashMap<u64, Entry>| entries.values().map(|entry| entry.share.0).sum::<usize>();
         assert_eq!(bytes(&kept.young), kept.young_bytes);
         let all = || kept.young.values().chain(kept.old.values());
-        (all().count(), all().map(Entry::bytes).sum())
+        (all().count(), all().map(|entry| entry.share.0).sum())
     }
 
     #[test]
@@ -228,16 +254,16 @@ mod tests {
 
     #[test]
     fn a_place_that_two_texts_share_is_that_of_the_later() {
-        let mut kept = Kept::default();
+        let mut kept = Kept::new(BYTES);
         let (fruit, veggie) = (matchers(&["fruit"]), matchers(&["veggie"]));
         let asked = |matchers| Asked { reading: Reading::Expression, matchers, text: b"up" };
         let written = |text: &str| Scoped { text: text.to_owned(), selectors: 1, origin: Origin::Written };
-        kept.keep(1, Entry::new(&asked(&fruit), &written("fruit's")));
+        kept.remember(1, &asked(&fruit), &written("fruit's"));
         assert_eq!(kept.find(1, &asked(&veggie)), None);
         assert_eq!(kept.find(1, &asked(&fruit)), Some(written("fruit's")));
-        kept.keep(1, Entry::new(&asked(&veggie), &written("veggie's")));
+        kept.remember(1, &asked(&veggie), &written("veggie's"));
         assert_eq!(kept.find(1, &asked(&fruit)), None);
-        assert_eq!(kept.young_bytes, kept.young.values().map(Entry::bytes).sum::<usize>());
+        assert_eq!(kept.young_bytes, kept.young.values().map(|entry| entry.share.0).sum::<usize>());
         // The same in the old generation.
         kept.old = std::mem::take(&mut kept.young);
         kept.young_bytes = 0;
@@ -270,7 +296,7 @@ mod tests {
             }
         }
         let (entries, bytes) = held(&promql);
-        assert!(bytes <= 2 * GENERATION && bytes > GENERATION, "{bytes}");
+        assert!(bytes <= BYTES && bytes > BYTES / 2, "{bytes}");
         assert!(entries > 1000, "{entries}");
         assert_eq!(promql.expression(b"series_1", &fruit).expect("an expression").origin(), Origin::Written);
         let long = format!("series_{}", "x".repeat(60_000));
@@ -279,5 +305,34 @@ mod tests {
             let scoped = promql.expression(long.as_bytes(), &wide).expect("an expression");
             assert_eq!(scoped.origin(), Origin::Written, "too long to keep");
         }
+    }
+
+    #[test]
+    fn without_bytes_nothing_is_remembered() {
+        let promql = Promql::new(Dialect::default(), TextLimits::default(), 0);
+        for _ in 0..2 {
+            let scoped = promql.expression(b"up", &matchers(&["fruit"])).expect("an expression");
+            assert_eq!(scoped.origin(), Origin::Written);
+        }
+    }
+
+    #[test]
+    fn all_together_have_an_end_and_give_back_what_goes() {
+        let matchers = matchers(&[&"v".repeat(60_000)]);
+        // More plugins than a VM has bytes for.
+        let fill = |kept: &mut Kept| {
+            (0..600).for_each(|place| {
+                let scoped = Scoped { text: "x".repeat(10_000), selectors: 1, origin: Origin::Written };
+                let asked = Asked { reading: Reading::Expression, matchers: &matchers, text: b"up" };
+                kept.remember(place, &asked, &scoped);
+            });
+        };
+        for _ in 0..2 {
+            let mut all: Vec<Kept> = (0..3).map(|_| Kept::new(60 << 20)).collect();
+            all.iter_mut().for_each(fill);
+            let taken = TAKEN.get();
+            assert!((MOST_OF_ALL - (1 << 20)..=MOST_OF_ALL).contains(&taken), "{taken}");
+        }
+        assert_eq!(TAKEN.get(), 0);
     }
 }

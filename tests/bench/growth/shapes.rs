@@ -61,16 +61,22 @@ fn nesting(size: usize) -> String {
     text
 }
 
-/// Limits as far up as they go.
+/// Limits as far up as they go. Without `cache_bytes`: the same is asked again and again, and what it costs to read it is what is asked for.
 fn raised(values: &[String]) -> Value {
     json!({
         "labels": [{"name": "tenant", "values": values}],
         "limits": {"nesting": 1_000, "selectors": 100_000, "output_bytes": 8 << 20, "parameters": 9_999,
-            "query_bytes": 1 << 20, "form_bytes": 10 << 20},
+            "query_bytes": 1 << 20, "form_bytes": 10 << 20, "cache_bytes": 0},
     })
 }
 
+/// The limits that are the default, but for the cache.
 fn default(values: &[String]) -> Value {
+    json!({"labels": [{"name": "tenant", "values": values}], "limits": {"cache_bytes": 0}})
+}
+
+/// All as it is by default.
+fn remembered(values: &[String]) -> Value {
     json!({"labels": [{"name": "tenant", "values": values}]})
 }
 
@@ -128,6 +134,9 @@ pub(crate) fn single() -> Vec<Case> {
         query("up", default(&fruit), "up"),
         query("a dashboard's query", default(&fruit), GRAFANA),
         query("a burn-rate alert", default(&fruit), &burn_rate()),
+        query("up, remembered", remembered(&fruit), "up"),
+        query("a dashboard's query, remembered", remembered(&fruit), GRAFANA),
+        query("a burn-rate alert, remembered", remembered(&fruit), &burn_rate()),
         query("200 levels", default(&fruit), &format!("{}up{}", "(".repeat(200), ")".repeat(200))),
         selectors("200 match[] of hostile patterns", default(&fruit), &vec![patterns(bytes); number]),
         selectors(
