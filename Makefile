@@ -141,6 +141,15 @@ bench-peers: $(MODULE) peers setup-envoy ## the filter beside prom-label-proxy, 
 	@if [ ! -x $(PEERS)/prom-label-proxy ]; then echo "bench-peers: left out, because there is no prom-label-proxy"; exit 0; fi; \
 	$(lab_of_peers) CADDY=$(TOOLS)/caddy .ci/cargo native bench --locked --bench peers
 
+# PLF_CHAOS_SECONDS for each fault, PLF_SOAK_MINUTES in all.
+.PHONY: chaos
+chaos: $(MODULE) $(TRAP_MODULE) setup-envoy ## eight teams that keep asking while everything around the filter goes wrong: a table
+	$(lab) .ci/cargo native test --locked --test integration -- --ignored --exact --nocapture endurance::chaos
+
+.PHONY: soak
+soak: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## the same teams for half an hour before a real Prometheus: nothing fails, nothing grows
+	$(lab) .ci/cargo native test --locked --test integration -- --ignored --exact --nocapture endurance::soak
+
 .PHONY: fuzz
 fuzz: ## bytes that nobody would send, at the core: FUZZ_SECONDS for FUZZ_TARGET, or for each target
 	.ci/fuzz run $(FUZZ_TARGET)

@@ -18,6 +18,7 @@ mod companion;
 mod config;
 mod conflicts;
 mod docs;
+mod endurance;
 mod envoy;
 mod equivalence;
 mod examples;

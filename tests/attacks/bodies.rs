@@ -90,11 +90,7 @@ fn content_types() -> Vec<Attack> {
     ] {
         all.push(attack(name, sent).refused(&[400]));
     }
-    for (name, method) in [
-        ("a form by PUT", "PUT"),
-        ("a form by PATCH", "PATCH"),
-        ("a form by DELETE", "DELETE"),
-    ] {
+    for (name, method) in [("a form by PUT", "PUT"), ("a form by PATCH", "PATCH"), ("a form by DELETE", "DELETE")] {
         all.push(attack(name, typed(method, "/api/v1/labels", FORM, form.as_bytes())).refused(&[405]));
     }
     // A method that Envoy knows from 1.40 on.

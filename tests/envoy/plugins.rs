@@ -21,7 +21,11 @@ fn plugins_of_two_listeners_in_one_vm_do_not_share_policy() {
     let bench = Bench::start([Listener::new("one", policy(0)), Listener::new("two", policy_with(1, short))]);
     let bench = bench.in_use();
     // The worker's, the main thread's, and the one that they are made from.
-    assert_eq!(bench.envoy.statistics().get("wasm.envoy.wasm.runtime.v8.active"), Some(&3), "the plugins do not share a VM");
+    assert_eq!(
+        bench.envoy.statistics().get("wasm.envoy.wasm.runtime.v8.active"),
+        Some(&3),
+        "the plugins do not share a VM"
+    );
     let late = [("one", 0), ("two", 1)].map(|(name, number)| (Late::start(&bench.upstream, bench.port(name)), number));
     for _ in 0..20 {
         for (name, number) in [("one", 0), ("two", 1)] {

@@ -393,6 +393,11 @@ impl Envoy {
         self.process.resident()
     }
 
+    /// Pages of 64 KiB that all VMs have.
+    pub(crate) fn wasm_pages(&self) -> usize {
+        self.process.wasm_pages()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

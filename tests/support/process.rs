@@ -93,6 +93,24 @@ impl Process {
         Duration::from_millis(self.children("stat").iter().map(|stat| ticks(stat) * 10).sum())
     }
 
+    /// Pages of 64 KiB that its WebAssembly memories have, all together (Linux, V8): each is one mapping with a guard of gigabytes
+    /// behind it.
+    pub(crate) fn wasm_pages(&self) -> usize {
+        let maps = self.children("maps").concat();
+        let mapping = |line: &str| {
+            let (range, rest) = line.split_once(' ').expect("a range");
+            let (start, end) = range.split_once('-').expect("two addresses");
+            let address = |text| usize::from_str_radix(text, 16).expect("an address");
+            (address(start), address(end), rest.split(' ').next().expect("rights").to_owned())
+        };
+        let mappings: Vec<_> = maps.lines().map(mapping).collect();
+        let is_memory = |pair: &&[(usize, usize, String)]| {
+            let [(_, end, rights), (guard, guard_end, none)] = pair else { return false };
+            rights == "rw-p" && none == "---p" && end == guard && guard_end - guard > 4 << 30
+        };
+        mappings.windows(2).filter(is_memory).map(|pair| (pair[0].1 - pair[0].0) >> 16).sum()
+    }
+
     /// A file of /proc for the program, and for the shell that waits beside it.
     fn children(&self, file: &str) -> Vec<String> {
         let keeper = self.keeper.id();

@@ -21,10 +21,10 @@ pub(crate) enum Discovery {
 }
 
 impl Discovery {
-    /// A bootstrap that reads `file`.
-    fn bootstrap(self, file: &Path, upstream: &Upstream) -> Value {
+    /// A bootstrap that reads `file`, with the upstream on this port.
+    pub(crate) fn bootstrap(self, file: &Path, upstream: u16) -> Value {
         let source = json!({"resource_api_version": "V3", "path_config_source": {"path": file}});
-        let clusters = vec![cluster("upstream", upstream.port, false)];
+        let clusters = vec![cluster("upstream", upstream, false)];
         let mut all = match self {
             Self::Listener => {
                 let mut all = bootstrap(&[], clusters);
@@ -42,7 +42,7 @@ impl Discovery {
     }
 
     /// The text of the file that brings `listener`, or its filter.
-    fn text(self, listener: &Listener) -> String {
+    pub(crate) fn text(self, listener: &Listener) -> String {
         let (kind, mut resource) = match self {
             Self::Listener => ("envoy.config.listener.v3.Listener", listener.resource()),
             Self::Filter => ("envoy.config.core.v3.TypedExtensionConfig", listener.filter().expect("a filter")),
@@ -73,7 +73,7 @@ impl Updated {
         let file = home.join("discovery").join("resources.json");
         fs::create_dir_all(file.parent().expect("a parent")).expect("a directory for the file");
         write(&file, &discovery.text(listener));
-        let envoy = Envoy::start_in(&home, &discovery.bootstrap(&file, &upstream), further);
+        let envoy = Envoy::start_in(&home, &discovery.bootstrap(&file, upstream.port), further);
         Self { envoy, upstream, file, discovery }
     }
 
@@ -96,7 +96,7 @@ impl Updated {
 }
 
 /// As operators do it: a new file is moved over the old one.
-fn write(file: &Path, text: &str) {
+pub(crate) fn write(file: &Path, text: &str) {
     let new = file.with_extension("new");
     fs::write(&new, text).expect("the file is written");
     fs::rename(&new, file).expect("the file is moved");
