@@ -120,6 +120,43 @@ fn jwt_takes_the_tenants_from_a_claim() {
     refused_by_envoy(&bench, "metrics", &tampered, 401, "Jwt verification fails");
 }
 
+#[test]
+fn hardened_refuses_more_before_the_filter_and_serves_the_same() {
+    let bench = bench("hardened");
+    let fruits = || query().bearer(&token("fruit"));
+    assert_eq!(enforced(&bench, "metrics", &fruits()), [fruit()]);
+    assert_eq!(enforced(&bench, "metrics", &post("/api/v1/query", "query=up").bearer(&token("tomato"))), [tomato()]);
+    let slashes = get("//api//v1/./query?query=up").bearer(&token("fruit"));
+    assert_eq!(enforced(&bench, "metrics", &slashes), [fruit()]);
+    bench.refused("metrics", &query(), 401, OURS);
+
+    for (request, status) in [
+        (fruits().header("x_tenant", "team-veggie"), 400),
+        (get("/api/v1/x%2F..%2Fquery?query=up").bearer(&token("fruit")), 400),
+        (fruits().header("x-long", "x".repeat(61 * 1024)), 431),
+        ((0..60).fold(fruits(), |request, number| request.header(&format!("x-{number}"), "x")), 431),
+    ] {
+        let response = bench.send("metrics", &request);
+        assert_eq!(response.status, status, "{}", response.text());
+        bench.never_arrived(&request);
+    }
+}
+
+/// The checklist's settings, and those of the example.
+#[test]
+fn hardened_has_what_the_checklist_names() {
+    let checklist =
+        include_str!("../SECURITY.md").split("\n## ").find(|part| part.starts_with("Checklist")).expect("it");
+    let rows = checklist.lines().filter(|line| line.starts_with("| `"));
+    let settings: Vec<&str> =
+        rows.flat_map(|row| row.split(" | ").next().expect("a cell").split('`').skip(1).step_by(2)).collect();
+    assert!(settings.len() > 20, "{settings:?}");
+    let example = fs::read_to_string(shipped().join("examples/hardened.yaml")).expect("the example");
+    for setting in settings {
+        assert!(example.contains(&format!("{setting}:")), "{setting} is not in it");
+    }
+}
+
 /// Somebody's token with the claims of another.
 fn with_payload_of(token: &str, other: &str) -> String {
     let parts: Vec<&str> = token.split('.').collect();
