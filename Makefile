@@ -37,8 +37,10 @@ export TOOLCHAIN FUZZ_SECONDS
 
 MODULE := target/prom-label-filter.wasm
 TRAP_MODULE := target/prom-label-filter-trap.wasm
+SBOM := target/prom-label-filter.cdx.json
+IMAGE := target/image
 SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
-SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument tests/peers/build $(wildcard envoy/*.sh envoy/*/*.sh)
+SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz .ci/sbom .ci/image .ci/release .ci/reproducible tests/fuzz/instrument tests/peers/build $(wildcard envoy/*.sh envoy/*/*.sh)
 
 # What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
 WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
@@ -74,7 +76,7 @@ companion: ## the companion, for the command line: target/release/prom-label-fil
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
-	@.ci/setup debian curl openssl
+	@.ci/setup debian curl openssl jq
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 # What `make test` ignores, because it needs the peers; and what means more before the current releases. Without the browser's.
@@ -156,6 +158,25 @@ lint-deny:
 		echo "lint: no advisory database, advisories not checked"; \
 		cargo-deny --config .deny.toml --all-features check bans licenses sources; \
 	fi
+
+# SOURCE_URL, where it is set, is written into the image: where the source is.
+.PHONY: image
+image: $(MODULE) ## the module as an OCI image, without an engine: target/image; its bill of materials is target/prom-label-filter.cdx.json
+	@.ci/setup debian jq
+	.ci/sbom components $(MODULE) >$(SBOM)
+	.ci/image $(MODULE) $(SBOM) $(IMAGE)
+
+# The other folder and the other home of cargo shall leave no trace. The toolchain is the same one.
+.PHONY: reproducible
+reproducible: $(MODULE) ## builds the module again in another folder: it must be the same, byte by byte
+	.ci/reproducible $(MODULE)
+
+# Version, changelog and tag first: building takes longer.
+.PHONY: release
+release: ## what a release consists of: target/release-VERSION; version, changelog and tag must agree
+	.ci/release check
+	$(MAKE) reproducible image
+	.ci/release gather $(MODULE) $(SBOM) $(IMAGE)
 
 .PHONY: format
 format: ## rustfmt, in place
