@@ -147,16 +147,16 @@ lint-shell:
 	.ci/setup debian shellcheck
 	shellcheck -x $(SCRIPTS)
 
-# Building cargo-deny takes minutes: it runs where it is. The advisories need their database from the net.
+# Without the net there may be no cargo-deny, or no advisory database.
 .PHONY: lint-deny
 lint-deny:
-	@if ! cargo-deny --version >/dev/null 2>&1; then \
-		echo "lint: no cargo-deny, dependencies not checked: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)"; \
-	elif cargo-deny --config .deny.toml fetch db >/dev/null 2>&1; then \
-		cargo-deny --config .deny.toml --all-features check; \
+	@if ! .ci/setup cargo-deny $(CARGO_DENY_VERSION); then \
+		echo "lint: no cargo-deny, dependencies not checked"; \
+	elif $(TOOLS)/cargo-deny --config .deny.toml fetch db >/dev/null 2>&1; then \
+		$(TOOLS)/cargo-deny --config .deny.toml --all-features check; \
 	else \
 		echo "lint: no advisory database, advisories not checked"; \
-		cargo-deny --config .deny.toml --all-features check bans licenses sources; \
+		$(TOOLS)/cargo-deny --config .deny.toml --all-features check bans licenses sources; \
 	fi
 
 # SOURCE_URL, where it is set, is written into the image: where the source is.
