@@ -3,6 +3,7 @@
 mod layout;
 mod release;
 
+use crate::docs::blocks_of;
 use crate::support::bench::{Bench, by_header, only};
 use crate::support::client::get;
 use crate::support::envoy::Listener;
@@ -11,6 +12,7 @@ use layout::{Layout, sha256};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -287,6 +289,38 @@ fn the_image_carries_every_licence() {
             assert!(text.to_lowercase().contains("warrant"), "{line}:\n{text}");
         }
     }
+}
+
+#[test]
+fn the_commands_of_the_readme_say_what_it_shows() {
+    let (_, section) = include_str!("../README.md").split_once("\n## Image and release\n").expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let home = process::directory("readme");
+    fs::create_dir(home.join("target")).expect("a folder");
+    symlink(&IMAGE.0, home.join("target/image")).expect("a link");
+    symlink(&*BILL, home.join("target/prom-label-filter.cdx.json")).expect("a link");
+    let blocks = blocks_of(section, "console").join("\n");
+    let steps: Vec<&str> = blocks.split("\n\n").collect();
+    assert_eq!(steps.len(), 2);
+    for step in steps {
+        let (command, expected) =
+            step.split_once("\n$ ").and_then(|(_, rest)| rest.split_once('\n')).expect("a command");
+        let said = run(Command::new("sh").current_dir(&home).args(["-c", command]));
+        // What differs from build to build is left out.
+        let (begin, end) = expected.trim_end().split_once('…').unwrap_or((expected.trim_end(), ""));
+        let rest = said.trim_end().strip_prefix(begin).unwrap_or_else(|| panic!("{command} says {said}"));
+        assert!(if expected.contains('…') { rest.ends_with(end) } else { rest.is_empty() }, "{command} says {said}");
+    }
+
+    // Only what needs a registry is not run: that the layout has the tag that is pushed.
+    let pushed =
+        format!("target/image:{}", image().index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]);
+    let pushed = pushed.replace('"', "");
+    let commands: Vec<String> = blocks_of(section, "sh");
+    let pushes: Vec<&str> =
+        commands.iter().flat_map(|block| block.lines()).filter(|line| !line.starts_with("make ")).collect();
+    assert_eq!(pushes.len(), 2);
+    assert!(pushes.iter().all(|line| line.contains(&pushed)), "{pushes:?} without {pushed}");
 }
 
 /// All of several sets.
