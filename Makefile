@@ -174,6 +174,7 @@ reproducible: $(MODULE) ## builds the module again in another folder: it must be
 # Version, changelog and tag first: building takes longer.
 .PHONY: release
 release: ## what a release consists of: target/release-VERSION; version, changelog and tag must agree
+	@.ci/setup debian jq
 	.ci/release check
 	$(MAKE) reproducible image
 	.ci/release gather $(MODULE) $(SBOM) $(IMAGE)

@@ -203,6 +203,11 @@ fn declared(heading: &str) -> BTreeSet<String> {
     section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
 }
 
+/// All of several sets.
+fn union<const N: usize>(sets: [BTreeSet<String>; N]) -> BTreeSet<String> {
+    sets.into_iter().flatten().collect()
+}
+
 /// The crates whose code can panic in the module, as `name-version`: it says where, in its data.
 fn panicking() -> BTreeSet<String> {
     let module = fs::read(parts::module()).expect("the module");
@@ -245,11 +250,10 @@ fn the_bill_names_what_the_module_links_and_nothing_else() {
         "in the module, not in the bill: {:?}",
         panicking.difference(&folders).collect::<Vec<_>>()
     );
-    let direct =
-        [declared("dependencies"), declared(r#"target.'cfg(target_arch = "wasm32")'.dependencies"#)].concat_sets();
+    let direct = union([declared("dependencies"), declared(r#"target.'cfg(target_arch = "wasm32")'.dependencies"#)]);
     assert!(direct.is_subset(&names), "not in the bill: {:?}", direct.difference(&names).collect::<Vec<_>>());
-    let foreign = [declared("dev-dependencies"), declared(r#"target.'cfg(not(target_arch = "wasm32"))'.dependencies"#)]
-        .concat_sets();
+    let foreign =
+        union([declared("dev-dependencies"), declared(r#"target.'cfg(not(target_arch = "wasm32"))'.dependencies"#)]);
     let foreign: BTreeSet<&String> = foreign.difference(&direct).collect();
     assert!(foreign.len() >= 10, "{foreign:?}");
     assert!(
@@ -325,15 +329,4 @@ fn the_commands_of_the_readme_say_what_it_shows() {
         commands.iter().flat_map(|block| block.lines()).filter(|line| !line.starts_with("make ")).collect();
     assert_eq!(pushes.len(), 2);
     assert!(pushes.iter().all(|line| line.contains(&pushed)), "{pushes:?} without {pushed}");
-}
-
-/// All of several sets.
-trait Joined {
-    fn concat_sets(self) -> BTreeSet<String>;
-}
-
-impl<const N: usize> Joined for [BTreeSet<String>; N] {
-    fn concat_sets(self) -> BTreeSet<String> {
-        self.into_iter().flatten().collect()
-    }
 }
