@@ -41,8 +41,10 @@ export TOOLCHAIN FUZZ_SECONDS
 
 MODULE := target/prom-label-filter.wasm
 TRAP_MODULE := target/prom-label-filter-trap.wasm
+SBOM := target/prom-label-filter.cdx.json
+IMAGE := target/image
 SOURCES := Cargo.toml Cargo.lock .ci/cargo $(shell find src -type f)
-SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz tests/fuzz/instrument tests/peers/build $(wildcard envoy/*.sh envoy/*/*.sh)
+SCRIPTS := .ci/run .ci/setup .ci/cargo .ci/fuzz .ci/sbom .ci/image .ci/release .ci/reproducible tests/fuzz/instrument tests/peers/build $(wildcard envoy/*.sh envoy/*/*.sh)
 
 # What rustc lets LLVM use on this target; older versions of wasm-opt want to be told.
 WASM_FEATURES := --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
@@ -78,7 +80,7 @@ companion: ## the companion, for the command line: target/release/prom-label-fil
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
-	@.ci/setup debian curl openssl
+	@.ci/setup debian curl openssl jq
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 # What `make test` ignores, because it needs the peers; and what means more before the current releases. Without the browser's.
@@ -170,17 +172,37 @@ lint-shell:
 	.ci/setup debian shellcheck
 	shellcheck -x $(SCRIPTS)
 
-# Building cargo-deny takes minutes: it runs where it is. The advisories need their database from the net.
+# Without the net there may be no cargo-deny, or no advisory database.
 .PHONY: lint-deny
 lint-deny:
-	@if ! cargo-deny --version >/dev/null 2>&1; then \
-		echo "lint: no cargo-deny, dependencies not checked: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)"; \
-	elif cargo-deny --config .deny.toml fetch db >/dev/null 2>&1; then \
-		cargo-deny --config .deny.toml --all-features check; \
+	@if ! .ci/setup cargo-deny $(CARGO_DENY_VERSION); then \
+		echo "lint: no cargo-deny, dependencies not checked"; \
+	elif $(TOOLS)/cargo-deny --config .deny.toml fetch db >/dev/null 2>&1; then \
+		$(TOOLS)/cargo-deny --config .deny.toml --all-features check; \
 	else \
 		echo "lint: no advisory database, advisories not checked"; \
-		cargo-deny --config .deny.toml --all-features check bans licenses sources; \
+		$(TOOLS)/cargo-deny --config .deny.toml --all-features check bans licenses sources; \
 	fi
+
+# SOURCE_URL, where it is set, is written into the image: where the source is.
+.PHONY: image
+image: $(MODULE) ## the module as an OCI image, without an engine: target/image; its bill of materials is target/prom-label-filter.cdx.json
+	@.ci/setup debian jq
+	.ci/sbom components $(MODULE) >$(SBOM)
+	.ci/image $(MODULE) $(SBOM) $(IMAGE)
+
+# The other folder and the other home of cargo shall leave no trace. The toolchain is the same one.
+.PHONY: reproducible
+reproducible: $(MODULE) ## builds the module again in another folder: it must be the same, byte by byte
+	.ci/reproducible $(MODULE)
+
+# Version, changelog and tag first: building takes longer.
+.PHONY: release
+release: ## what a release consists of: target/release-VERSION; version, changelog and tag must agree
+	@.ci/setup debian jq
+	.ci/release check
+	$(MAKE) reproducible image
+	.ci/release gather $(MODULE) $(SBOM) $(IMAGE)
 
 .PHONY: format
 format: ## rustfmt, in place

@@ -24,6 +24,7 @@ mod equivalence;
 mod examples;
 mod golden;
 mod identity;
+mod image;
 mod lab;
 mod limits;
 mod module;

@@ -25,6 +25,18 @@ fn imports(wasm: &[u8]) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_module_does_not_tell_where_it_was_built() {
+    let module = fs::read(parts::module()).expect("the module can be read");
+    let text = String::from_utf8_lossy(&module);
+    assert!(text.contains("src/host/"), "it does tell where in the source it would panic");
+    let home = env::var("HOME").expect("a home");
+    let cargo = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    for folder in [env!("CARGO_MANIFEST_DIR"), &cargo, "/home/", "/root/", "/tmp/"] {
+        assert!(!text.contains(folder), "the module knows {folder}");
+    }
+}
+
+#[test]
 fn the_module_asks_for_nothing_that_envoy_lacks() {
     let found = imports(&fs::read(parts::module()).expect("the module can be read"));
     for import in &found {

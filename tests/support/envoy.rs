@@ -75,10 +75,15 @@ impl Listener {
         Self { module: parts::module(), configuration: Some(configuration), ..Self::bare(name) }
     }
 
-    /// The module's test build that traps.
-    pub(crate) fn trapping(mut self) -> Self {
-        self.module = parts::trap_module();
+    /// The module in another file.
+    pub(crate) fn module(mut self, file: &Path) -> Self {
+        self.module = file.to_owned();
         self
+    }
+
+    /// The module's test build that traps.
+    pub(crate) fn trapping(self) -> Self {
+        self.module(&parts::trap_module())
     }
 
     /// jwt_authn in front. A request without a token goes on without a payload, so that the module's refusal is seen.
