@@ -316,7 +316,7 @@ fn query_param_is_what_the_proxy_in_front_has_set() {
 
 #[test]
 fn grafana_asks_for_its_users_by_token_and_for_alert_rules_by_port() {
-    let bench = bench("grafana/envoy");
+    let bench = bench("../grafana/envoy");
     let question = || post("/api/v1/query_range", "query=up&start=1&end=2&step=1");
     assert_eq!(enforced(&bench, "users", &question().bearer(&token("veggie"))), [veggie()]);
     assert_eq!(enforced(&bench, "alert-rules", &question()), [fruit()]);
@@ -328,7 +328,7 @@ fn grafana_asks_for_its_users_by_token_and_for_alert_rules_by_port() {
 
 #[test]
 fn grafanas_data_sources_lead_to_the_listeners() {
-    let text = |name: &str| fs::read_to_string(shipped().join("examples/grafana").join(name)).expect("the file");
+    let text = |name: &str| fs::read_to_string(shipped().join("grafana").join(name)).expect("the file");
     let [bootstrap, sources] =
         ["envoy.yaml", "datasources.yaml"].map(|name| serde_norway::from_str::<Value>(&text(name)).expect("YAML"));
     let urls: Vec<String> = bootstrap["static_resources"]["listeners"]

@@ -28,6 +28,7 @@ mod image;
 mod lab;
 mod limits;
 mod module;
+mod operate;
 mod parameter_identity;
 mod parity;
 mod patterns;

@@ -369,6 +369,11 @@ impl Envoy {
         *self.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}: {:?}", self.ports))
     }
 
+    /// Where its statistics are.
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
     /// The text of a page of the admin interface.
     pub(crate) fn admin(&self, page: &str) -> String {
         send(self.admin, &get(page).header("connection", "close")).text()
