@@ -74,7 +74,7 @@ companion: ## the companion, for the command line: target/release/prom-label-fil
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
-	@.ci/setup debian curl openssl
+	@.ci/setup debian curl openssl ca-certificates
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 # What `make test` ignores, because it needs the peers; and what means more before the current releases. Without the browser's.
@@ -82,7 +82,13 @@ test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager #
 test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a real Thanos, the current Prometheus and prom-label-proxy; needs Go
 	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, because there are no peers"; exit 0; fi; \
 	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --skip browser:: \
-		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts::)
+		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts:: deployment::sidecar::)
+
+# Where there is no Go, Kubernetes's own alone.
+.PHONY: manifests
+manifests: ## the resources under envoy/ against the schemas of Kubernetes, Istio, Envoy Gateway and Higress; needs Go
+	@tests=deployment::; .ci/setup schemas || { [ $$? = 3 ]; tests=deployment::kubernetes::; }; \
+	.ci/cargo native test --locked --test integration -- --ignored --skip sidecar:: $$tests
 
 .PHONY: equivalence
 equivalence: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus ## all expressions, for every tenant, against a Prometheus of its own
@@ -130,7 +136,7 @@ fuzz: ## bytes that nobody would send, at the core: FUZZ_SECONDS for FUZZ_TARGET
 	.ci/fuzz run $(FUZZ_TARGET)
 
 .PHONY: lint
-lint: lint-rust lint-shell lint-deny ## format, clippy on both targets, shellcheck, cargo deny
+lint: lint-rust lint-shell lint-yaml lint-deny ## format, clippy on both targets, shellcheck, yamllint, cargo deny
 
 .PHONY: lint-rust
 lint-rust:
@@ -144,6 +150,11 @@ lint-rust:
 lint-shell:
 	.ci/setup debian shellcheck
 	shellcheck -x $(SCRIPTS)
+
+.PHONY: lint-yaml
+lint-yaml:
+	.ci/setup debian yamllint
+	yamllint --strict envoy tests/schemas
 
 # Building cargo-deny takes minutes: it runs where it is. The advisories need their database from the net.
 .PHONY: lint-deny

@@ -16,6 +16,7 @@ mod clients;
 mod companion;
 mod config;
 mod conflicts;
+mod deployment;
 mod docs;
 mod envoy;
 mod equivalence;
