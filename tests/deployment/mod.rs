@@ -1,6 +1,7 @@
 //! The resources under `envoy/sidecar`, `envoy/istio` and `envoy/gateway`: against the schemas of those who will read them, and served
 //! by a real Envoy as their control planes hand them over.
 
+mod agreement;
 mod control_plane;
 mod kubernetes;
 mod products;

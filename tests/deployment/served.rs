@@ -6,7 +6,7 @@ use super::control_plane::{
 use super::{of_kind, resources};
 use crate::envoy::matchers::{any_of, exactly, read};
 use crate::support::bench::{Bench, OURS, only};
-use crate::support::client::{Request, get, post};
+use crate::support::client::{get, post};
 use crate::support::eventually;
 use crate::support::tokens::{forged_token, token};
 use prom_label_filter::config::parse;
@@ -17,14 +17,22 @@ pub(super) fn claims(tenants: &Value) -> Value {
     json!({"aud": "prometheus", "tenants": tenants})
 }
 
+/// Whether the upstream sees the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Stays,
+    GoesOn,
+}
+
 /// What every one of them promises: a query is narrowed to the tenants of its token, and without one it is refused.
-pub(super) fn assert_narrows(bench: &Bench, host: &str) {
+pub(super) fn assert_narrows(bench: &Bench, host: &str, sees: Token) {
     let at = |path: &str| get(format!("http://{host}{path}"));
     let fruit = token(&claims(&json!("team-fruit")));
 
     let asked = bench.forwarded("metrics", &at("/api/v1/query?query=up").bearer(&fruit));
     assert_eq!(read(&only(&asked.url_parameters(), "query")), [exactly("tenant", "team-fruit")]);
     assert_eq!(asked.all("thanos-tenant"), ["team-fruit"]);
+    assert_eq!(asked.has("authorization"), sees == Token::GoesOn);
 
     let tomato = token(&claims(&json!(["team-fruit", "team-veggie"])));
     let form = post(format!("http://{host}/api/v1/query"), "query=up").bearer(&tomato);
@@ -63,14 +71,14 @@ pub(super) fn assert_observed(bench: &Bench, host: &str) {
 
 #[test]
 fn istios_plugin_narrows() {
-    assert_narrows(&istio(&resources("istio/querier.yaml")).serve(), "thanos-querier.metrics:9090");
+    assert_narrows(&istio(&resources("istio/querier.yaml")).serve(), "thanos-querier.metrics:9090", Token::Stays);
 }
 
 #[test]
 fn istios_filter_narrows_in_place_of_the_plugin() {
     let authentication = resources("istio/querier.yaml").into_iter().filter(|one| one["kind"] != "WasmPlugin");
     let all: Vec<Value> = authentication.chain(resources("istio/filter.yaml")).collect();
-    assert_narrows(&istio_with_filter(&all).serve(), "thanos-querier.metrics:9090");
+    assert_narrows(&istio_with_filter(&all).serve(), "thanos-querier.metrics:9090", Token::Stays);
 }
 
 #[test]
@@ -94,19 +102,22 @@ fn istios_gateway_tells_tenants_by_their_host_names() {
 
 #[test]
 fn envoy_gateway_narrows() {
-    let bench = envoy_gateway(&resources("gateway/envoy-gateway.yaml")).serve();
-    assert_narrows(&bench, "metrics.example.com");
+    let resources = resources("gateway/envoy-gateway.yaml");
+    let bench = envoy_gateway(&resources).serve();
+    assert_narrows(&bench, "metrics.example.com", Token::GoesOn);
     assert_observed(&bench, "metrics.example.com");
 
-    // More than it would hold without the policy for clients.
+    // A form that is longer than what Envoy Gateway lets Envoy hold without the policy for clients.
     let long = format!("query=up{}", "%20".repeat(20_000));
-    let form: Request = post("http://metrics.example.com/api/v1/query", &long);
-    bench.forwarded("metrics", &form.bearer(&token(&claims(&json!("team-fruit")))));
+    let form = || post("http://metrics.example.com/api/v1/query", &long).bearer(&token(&claims(&json!("team-fruit"))));
+    bench.forwarded("metrics", &form());
+    let without = Chain { buffer_limit: Some(32 << 10), ..envoy_gateway(&resources) }.serve();
+    assert_eq!(without.send("metrics", &form()).status, 413);
 }
 
 #[test]
 fn higress_narrows() {
-    assert_narrows(&higress(&resources("gateway/higress.yaml")).serve(), "metrics.example.com");
+    assert_narrows(&higress(&resources("gateway/higress.yaml")).serve(), "metrics.example.com", Token::Stays);
 }
 
 #[test]

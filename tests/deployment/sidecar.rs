@@ -1,11 +1,10 @@
 //! Envoy beside a Querier: that its parts fit each other, that nothing leads around the filter, and that it serves.
 
-use super::served::{assert_narrows, assert_observed};
-use super::{of_kind, resources, text};
+use super::served::{Token, assert_narrows, assert_observed};
+use super::{control_plane, of_kind, resources, text};
 use crate::docs::yaml;
 use crate::support::bench::Bench;
 use crate::support::client::get;
-use crate::support::envoy::Envoy;
 use crate::support::process::{Process, directory, free_port};
 use crate::support::upstream::{Answer, Upstream};
 use crate::support::{eventually, parts, tokens};
@@ -54,13 +53,13 @@ fn start() -> Bench {
     provider.remove("remote_jwks").expect("remote keys");
     provider.insert("local_jwks".to_owned(), json!({"inline_string": tokens::key_set()}));
     filters[1]["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(parts::module());
-    Bench { envoy: Envoy::start(&bootstrap), upstream }
+    Bench { envoy: control_plane::start(&bootstrap), upstream }
 }
 
 #[test]
 fn envoy_narrows_and_shows_its_operators_little() {
     let bench = start();
-    assert_narrows(&bench, "thanos-querier.metrics:9090");
+    assert_narrows(&bench, "thanos-querier.metrics:9090", Token::Stays);
     assert_observed(&bench, "thanos-querier.metrics:9090");
 
     for path in ["/ready", "/stats/prometheus"] {
