@@ -29,7 +29,7 @@ fn bootstrap() -> Value {
     yaml(&text("sidecar/envoy.yaml"))
 }
 
-/// The Envoy as it is shipped, but for ports, the module's place and the identity provider's keys.
+/// The Envoy as it is shipped, but for ports, the module's place, the identity provider's keys, and how long it waits.
 fn start() -> Bench {
     let upstream = Upstream::start();
     let mut bootstrap = bootstrap();
@@ -41,6 +41,9 @@ fn start() -> Bench {
     }
     let clusters = resources["clusters"].as_array_mut().expect("clusters");
     clusters.retain(|cluster| cluster["name"] != "idp");
+    for interval in ["interval", "no_traffic_interval"] {
+        clusters[0]["health_checks"][0][interval] = json!("0.1s");
+    }
     for (cluster, (name, port)) in
         clusters.iter_mut().zip([("querier", upstream.port), ("administration", administration)])
     {
