@@ -80,7 +80,7 @@ companion: ## the companion, for the command line: target/release/prom-label-fil
 
 .PHONY: test
 test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager ## every test this machine can run, real Envoy, Prometheus and Alertmanager included
-	@.ci/setup debian curl openssl jq
+	@.ci/setup debian curl openssl jq ca-certificates
 	$(lab) .ci/cargo native test --locked $(TEST)
 
 # What `make test` ignores, because it needs the peers; and what means more before the current releases. Without the browser's.
@@ -88,13 +88,19 @@ test: $(MODULE) $(TRAP_MODULE) setup-envoy setup-prometheus setup-alertmanager #
 test-peers: peers $(MODULE) $(TRAP_MODULE) setup-envoy ## the tests beside a real Thanos, the current Prometheus and prom-label-proxy; needs Go
 	@if [ ! -x $(PEERS)/thanos ]; then echo "test-peers: left out, because there are no peers"; exit 0; fi; \
 	$(lab_of_peers) .ci/cargo native test --locked --test integration -- --include-ignored --skip browser:: \
-		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts::)
+		$(or $(TEST),thanos:: parity:: equivalence:: alertmanager:: conflicts:: deployment::sidecar::)
+
+# Where there is no Go, Kubernetes's own alone.
+.PHONY: manifests
+manifests: ## the resources under envoy/ against the schemas of Kubernetes, Istio, Envoy Gateway and Higress; needs Go
+	@tests=deployment::; .ci/setup schemas || { [ $$? = 3 ]; tests=deployment::kubernetes::; }; \
+	.ci/cargo native test --locked --test integration -- --ignored --skip sidecar:: $$tests
 
 # Without what asks a Prometheus thousands of queries: how PromQL is read is the same on all of them.
 matrix := $(if $(filter oldest,$(MATRIX)),$(firstword $(ENVOY_VERSIONS)),$(MATRIX))
 .PHONY: matrix
 matrix: $(MODULE) $(TRAP_MODULE) setup-prometheus setup-alertmanager ## the tests on every Envoy from the oldest that is supported to the newest: a table
-	@.ci/setup debian curl openssl && .ci/setup envoy_release $(matrix)
+	@.ci/setup debian curl openssl jq ca-certificates && .ci/setup envoy_release $(matrix)
 	@table=; failed=; for version in $(matrix); do \
 		echo "=== Envoy $$version"; \
 		$(lab) ENVOY=$(CURDIR)/.cache/envoy-$$version/envoy .ci/cargo native test --locked --test integration -- --skip equivalence:: $(TEST) \
@@ -157,7 +163,7 @@ fuzz: ## bytes that nobody would send, at the core: FUZZ_SECONDS for FUZZ_TARGET
 	.ci/fuzz run $(FUZZ_TARGET)
 
 .PHONY: lint
-lint: lint-rust lint-shell lint-deny ## format, clippy on both targets, shellcheck, cargo deny
+lint: lint-rust lint-shell lint-yaml lint-deny ## format, clippy on both targets, shellcheck, yamllint, cargo deny
 
 .PHONY: lint-rust
 lint-rust:
@@ -171,6 +177,11 @@ lint-rust:
 lint-shell:
 	.ci/setup debian shellcheck
 	shellcheck -x $(SCRIPTS)
+
+.PHONY: lint-yaml
+lint-yaml:
+	.ci/setup debian yamllint
+	yamllint --strict envoy tests/schemas
 
 # Without the net there may be no cargo-deny, or no advisory database.
 .PHONY: lint-deny

@@ -17,6 +17,10 @@ use Schema::{Agrees, CannotSee};
 /// A rule without a problem, for cases about something else.
 const RULE: &str = r#""labels":[{"name":"tenant","jwt_claim":"tenant"}]"#;
 
+/// What a plugin gets of Higress's `matchRules` is refused with.
+const FROM_MATCH_RULES: &str = "comes from `matchRules`, which is refused: a request that no rule matches would be nobody's to narrow; \
+    write one configuration, in `defaultConfig` alone, and let `labels` say where each request's tenant comes from";
+
 /// The whole configuration around `settings`.
 fn with_rule(settings: &str) -> String {
     format!("{{{RULE},{settings}}}")
@@ -486,6 +490,10 @@ fn problems_of_the_other_settings_are_named() {
             "jwt.issuer: is written more than once; keep one",
             "jwt.issuer: unknown setting; known here: `metadata_namespace`, `payload_key`",
         ], CannotSee),
+        (with_rule(r#""_rules_":[{"_match_route_":["a"],"labels":[]}],"_match_domain_":["b"]"#), &[
+            &format!("_rules_: {FROM_MATCH_RULES}"),
+            &format!("_match_domain_: {FROM_MATCH_RULES}"),
+        ], Agrees),
         // Everything at once, to the end.
         (r#"{"labels":[{"name":"__name__","values":[]},{"header":"a b"}],"metadata":"x","zzz":1,"limits":{"values":0}}"#.to_owned(), &[
             "limits.values: must be a whole number from 1 to 10000, not `0`: all of them are written into each selector",

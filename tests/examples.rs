@@ -29,6 +29,9 @@ pub(crate) static HOME: LazyLock<PathBuf> = LazyLock::new(|| {
     fs::create_dir_all(home.join("target")).expect("a directory");
     symlink(parts::module(), home.join("target/prom-label-filter.wasm")).expect("a link to the module");
     symlink(shipped(), home.join("envoy")).expect("a link to the examples");
+    // As the image has it, in its container.
+    fs::create_dir_all(home.join("module")).expect("a directory");
+    symlink(parts::module(), home.join("module/plugin.wasm")).expect("a link to the module");
     for commands in blocks_of(README, "sh") {
         let output = Command::new("bash").current_dir(&home).args(["-euo", "pipefail", "-c", &commands]).output();
         let output = output.expect("bash runs");

@@ -17,6 +17,7 @@ mod clients;
 mod companion;
 mod config;
 mod conflicts;
+mod deployment;
 mod docs;
 mod endurance;
 mod envoy;

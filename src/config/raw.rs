@@ -254,18 +254,32 @@ impl<'v> Section<'v, '_> {
         for (name, _) in self.entries {
             if !self.known.contains(&name.as_str()) && !unknown.contains(&name.as_str()) {
                 unknown.push(name);
-                let message = match nearest(name, &self.known) {
-                    Some(near) => format!("unknown setting; did you mean `{near}`?"),
-                    None => format!(
-                        "unknown setting; known here: {}",
-                        self.known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                self.problem_at(name, message);
+                self.problem_at(name, unknown_setting(name, &self.known));
             }
         }
     }
 }
+
+/// What to do about a key that nobody asked for.
+fn unknown_setting(name: &str, known: &[&str]) -> String {
+    if MATCH_RULES.contains(&name) {
+        return MATCH_RULES_REFUSED.to_owned();
+    }
+    match nearest(name, known) {
+        Some(near) => format!("unknown setting; did you mean `{near}`?"),
+        None => format!(
+            "unknown setting; known here: {}",
+            known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// The keys in which Higress hands `matchRules` over, for the plugin to choose among configurations.
+// Higress: pkg/ingress/config/ingress_config.go, convertIstioWasmPlugin
+const MATCH_RULES: [&str; 4] = ["_rules_", "_match_route_", "_match_domain_", "_match_service_"];
+
+const MATCH_RULES_REFUSED: &str = "comes from `matchRules`, which is refused: a request that no rule matches would be nobody's to \
+    narrow; write one configuration, in `defaultConfig` alone, and let `labels` say where each request's tenant comes from";
 
 /// How many items a list must have.
 #[derive(Clone, Copy, PartialEq, Eq)]

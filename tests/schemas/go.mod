@@ -1,0 +1,11 @@
+// The schemas of the products for which there are resources under `envoy/`, with requirements.txt in the only place that names their
+// versions: each the current release. `.ci/setup schemas` downloads these modules and takes the custom resource definitions out;
+// nothing of them is built.
+module prom-label-filter/tests/schemas
+
+go 1.25.0
+
+require (
+	github.com/envoyproxy/gateway v1.9.1 // with the Gateway API's, 1.6.1
+	istio.io/api v1.31.1
+)
