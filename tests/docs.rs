@@ -50,8 +50,8 @@ pub(crate) fn blocks_of(page: &str, language: &str) -> Vec<String> {
 
 /// The rows of the table under the heading `title`, each as its cells.
 fn table(title: &str) -> Vec<Vec<String>> {
-    let (_, section) = README.split_once(&format!("\n## {title}\n")).expect("the heading is in README");
-    let section = section.split("\n## ").next().unwrap_or_default();
+    let (_, section) = README.split_once(&format!("# {title}\n")).expect("the heading is in README");
+    let section = section.split("\n#").next().unwrap_or_default();
     section
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
@@ -279,6 +279,49 @@ fn the_policy_tests_in_the_readme_are_those_that_are_shipped() {
     for test in shown {
         assert!(shipped.contains(test), "{test}");
     }
+}
+
+/// What stands in backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_messages_that_the_readme_explains_are_those_that_are_sent() {
+    let sources = ["src/denial.rs", "src/identity/mod.rs"]
+        .map(|file| fs::read_to_string(checkout().join(file)).expect("a source"));
+    // Lines of a source are continued.
+    let sources: String = sources.concat().split("\\\n").map(|part| part.trim_start().to_owned()).collect();
+    let mut found = 0;
+    for row in table("When something is wrong").iter().filter(|row| row[0].starts_with(['4', '5'])) {
+        for message in quoted(&row[0]) {
+            let is_envoys = ["Jwt is expired", "prom-label-filter: ", "vm_reload_success"].contains(&message);
+            assert!(is_envoys || sources.contains(message), "nobody says {message:?}");
+            found += usize::from(!is_envoys);
+        }
+    }
+    assert!(found > 5, "{found}");
+}
+
+#[test]
+fn the_readme_tells_of_the_access_log_and_the_labels_that_are_shipped() {
+    let example = yaml(include_str!("../envoy/examples/jwt.yaml"));
+    let manager = &example["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let format =
+        manager["access_log"][0]["typed_config"]["log_format"]["json_format"].as_object().expect("a format").clone();
+    let told = table("Access log");
+    let fields = format.iter().filter(|(_, value)| value.as_str().is_some_and(|text| text.contains("FILTER_STATE")));
+    assert_eq!(fields.count(), told.len());
+    for row in told {
+        let (field, state) = (quoted(&row[0])[0], quoted(&row[1])[0]);
+        assert_eq!(format[field], format!("%FILTER_STATE({state}:PLAIN)%"));
+    }
+    let line = blocks("json").into_iter().find(|block| block.contains("\"verdict\"")).expect("a line");
+    let line: serde_json::Map<String, Value> = serde_json::from_str(&line).expect("JSON");
+    assert!(line.keys().all(|key| format.contains_key(key)) && line.len() == format.len(), "{line:?}");
+
+    let tags = blocks("yaml").into_iter().find(|block| block.starts_with("stats_config:")).expect("the labels");
+    assert_eq!(yaml(&tags)["stats_config"], example["stats_config"]);
 }
 
 /// Every file under `envoy/` that is a whole bootstrap, with its text.
