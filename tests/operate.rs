@@ -283,6 +283,12 @@ fn dashboard_and_rules_show_what_a_loaded_envoy_does() {
         gives(rule["record"].as_str().expect("a name"));
     }
 
+    for rule in
+        send(prometheus.port, &get("/api/v1/rules")).json()["data"]["groups"][0]["rules"].as_array().expect("rules")
+    {
+        assert_eq!(rule["health"], "ok", "{rule}");
+    }
+
     // Quiet, then a trap.
     let reloaded = "ALERTS{alertname=\"PromLabelFilterVMReloaded\"}";
     assert!(ask(&prometheus, reloaded).is_empty());
