@@ -119,6 +119,8 @@ fn jwt_takes_the_tenants_from_a_claim() {
     bench.refused("metrics", &query(), 401, OURS);
     let forged = query().bearer(&forged_token(&json!({"tenants": "team-fruit"})));
     refused_by_envoy(&bench, "metrics", &forged, 401, "Jwt issuer is not configured");
+    // A token in the URL is none.
+    bench.refused("metrics", &get(format!("/api/v1/query?query=up&access_token={}", token("fruit"))), 401, OURS);
     let tampered = query().bearer(&with_payload_of(&token("fruit"), &token("veggie")));
     refused_by_envoy(&bench, "metrics", &tampered, 401, "Jwt verification fails");
 }
