@@ -149,17 +149,19 @@ fn send(policy: &Policy, route: &Route, method: &str, query: &[u8], body: Option
         }
         Ok(Admission::AwaitBody(head, pending)) => {
             assert_eq!(head.into_inner().path, path, "a head without its form has no parameters");
-            pending.finish(policy, body.expect("a body is awaited"), &mut Record::default()).map(|finished| match finished {
-                Finished::Forward(body, admitted) => {
-                    explained(&admitted);
-                    match body.into_inner() {
-                        OutboundBody::Form(form) => form,
-                        other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
-                            panic!("a form has become {other:?}")
+            pending.finish(policy, body.expect("a body is awaited"), &mut Record::default()).map(|finished| {
+                match finished {
+                    Finished::Forward(body, admitted) => {
+                        explained(&admitted);
+                        match body.into_inner() {
+                            OutboundBody::Form(form) => form,
+                            other @ (OutboundBody::RemoteRead(_) | OutboundBody::Silence(_) | OutboundBody::Empty) => {
+                                panic!("a form has become {other:?}")
+                            }
                         }
                     }
+                    Finished::Ask(_) => panic!("nothing is to be asked about a form"),
                 }
-                Finished::Ask(_) => panic!("nothing is to be asked about a form"),
             })
         }
         Ok(Admission::Ask(_)) => panic!("nothing is to be asked about a form"),
@@ -246,5 +248,5 @@ fn check(policy: &Policy, route: &Route, tenant: &Tenant, text: &[u8], written: 
 fn count_selectors(text: &str, rewrite: Rewrite, policy: &Policy) -> usize {
     let limits = prom_label_filter::promql::TextLimits { query_bytes: usize::MAX, ..policy.limits.text };
     let free = &tenants::unrestricted().matchers;
-    rewrite(text.as_bytes(), free, &policy.dialect, &limits).expect("what was written can be read").selectors
+    rewrite(text.as_bytes(), free, policy.promql.dialect(), &limits).expect("what was written can be read").selectors
 }
