@@ -50,7 +50,10 @@ pub(crate) fn essence(query: &str, response: &Response, texts: Texts) -> Essence
             let mut texts: Vec<String> =
                 notes.as_array().into_iter().flatten().filter_map(Value::as_str).map(without_places).collect();
             texts.sort();
-            *notes = json!(texts);
+            // Of more than ten, Prometheus shows any ten.
+            // Prometheus: util/annotations/annotations.go, AsStrings
+            let omitted = texts.iter().find(|text| text.ends_with("annotations omitted")).cloned();
+            *notes = omitted.map_or_else(|| json!(texts), |omitted| json!([omitted]));
         }
     }
     if let Some(statistics) = body.pointer_mut("/data/stats/timings") {
