@@ -54,13 +54,8 @@ impl Chain {
             "static_resources": {"listeners": [listener], "clusters": [cluster("upstream", upstream.port, false)]},
         });
         merge(&mut bootstrap, &self.bootstrap);
-        Bench { envoy: start(&bootstrap), upstream }
+        Bench { envoy: Envoy::start(&bootstrap), upstream }
     }
-}
-
-/// An Envoy whose access log comes soon.
-pub(super) fn start(bootstrap: &Value) -> Envoy {
-    Envoy::start_in(&process::directory("deployment"), bootstrap, &["--file-flush-interval-msec", "50"])
 }
 
 /// As protobuf merges messages: lists grow.

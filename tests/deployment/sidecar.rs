@@ -1,10 +1,11 @@
 //! Envoy beside a Querier: that its parts fit each other, that nothing leads around the filter, and that it serves.
 
 use super::served::{Token, assert_narrows, assert_observed};
-use super::{control_plane, of_kind, resources, text};
+use super::{of_kind, resources, text};
 use crate::docs::yaml;
 use crate::support::bench::Bench;
 use crate::support::client::get;
+use crate::support::envoy::Envoy;
 use crate::support::process::{Process, directory, free_port};
 use crate::support::upstream::{Answer, Upstream};
 use crate::support::{eventually, parts, tokens};
@@ -56,7 +57,7 @@ fn start() -> Bench {
     provider.remove("remote_jwks").expect("remote keys");
     provider.insert("local_jwks".to_owned(), json!({"inline_string": tokens::key_set()}));
     filters[1]["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(parts::module());
-    Bench { envoy: control_plane::start(&bootstrap), upstream }
+    Bench { envoy: Envoy::start(&bootstrap), upstream }
 }
 
 #[test]
