@@ -1,6 +1,6 @@
 //! The access log as the examples ship it: whose a request was, what became of it and why, and nothing else of it.
 
-use crate::docs::bootstraps;
+use crate::docs::{bootstraps, plugin_configurations};
 use crate::support::bench::Bench;
 use crate::support::client::{Request, get, post};
 use crate::support::envoy::Listener;
@@ -16,11 +16,12 @@ fn shipped() -> Value {
     serde_norway::from_str(include_str!("../envoy/examples/jwt.yaml")).expect("YAML")
 }
 
-/// The loggers of every listener.
+/// The loggers of every listener that has the filter.
 fn loggers(bootstrap: &Value) -> Vec<Value> {
     let listeners = bootstrap["static_resources"]["listeners"].as_array().expect("listeners");
+    let filtered = listeners.iter().filter(|listener| !plugin_configurations(listener).is_empty());
     let manager = |listener: &Value| listener["filter_chains"][0]["filters"][0]["typed_config"]["access_log"].clone();
-    listeners.iter().map(manager).collect()
+    filtered.map(manager).collect()
 }
 
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
