@@ -399,9 +399,8 @@ impl PendingBody {
 /// That a GET announces no body. One that may still follow is refused when it does.
 fn no_body(head: &RequestHead<'_>) -> Result<(), Denial> {
     match head.body {
-        Body::None => Ok(()),
-        Body::Possible if content_length(head).unwrap_or(0) == 0 => Ok(()),
-        Body::Announced | Body::Possible => Err(Denial::BodyOnGet),
+        Body::None | Body::Possible => Ok(()),
+        Body::Announced => Err(Denial::BodyOnGet),
     }
 }
 

@@ -52,7 +52,7 @@ pub enum Only<'a> {
 pub enum Body {
     /// The request ends with its head.
     None,
-    /// A body follows, though it may be empty: HTTP/1 framing announced one.
+    /// A body follows, though it may be empty: its length or HTTP/1's framing announced one.
     Announced,
     /// The stream stays open; whether a byte follows is not known (HTTP/2 and later).
     Possible,

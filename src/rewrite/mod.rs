@@ -16,7 +16,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::observe::Record;
 use crate::promql::Agreement;
 use crate::remote_read::{self, ReadLimits};
-use crate::request::RequestHead;
+use crate::request::{Only, RequestHead};
 use crate::response::ResponsePlan;
 use crate::route::{Payload, Route};
 use crate::scope::{LabelValue, Scope, TenantScope};
@@ -65,13 +65,15 @@ pub struct OutboundHead {
     pub path: Vec<u8>,
     /// Headers to remove; all of them are there.
     pub remove: Vec<String>,
-    /// Headers to set, in place of whatever was sent under their name.
+    /// Headers to set, in place of whatever was sent under their name; none is as it was sent.
     pub set: Vec<(Cow<'static, str>, Cow<'static, str>)>,
 }
 
 impl OutboundHead {
-    fn set(&mut self, name: &'static str, value: &'static str) {
-        self.set.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    fn set(&mut self, head: &RequestHead<'_>, name: &'static str, value: &'static str) {
+        if head.headers.only(name) != Only::One(value.as_bytes()) {
+            self.set.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+        }
     }
 
     fn remove(&mut self, head: &RequestHead<'_>, name: &str) {
@@ -184,22 +186,22 @@ pub(crate) fn head_before_body(
     let mut out = opening(policy, head, plan);
     announce(policy, identity.first(policy), &mut out)?;
     // The length of the body that we will write is not known yet.
-    for name in ["content-length", "content-encoding"] {
-        out.remove(head, name);
-    }
+    out.remove(head, "content-length");
     match route.payload {
         Payload::Form => {
             form::read(head.query, policy.limits.parameters, &mut Vec::new())?;
-            out.set("content-type", FORM);
+            out.remove(head, "content-encoding");
+            out.set(head, "content-type", FORM);
         }
         Payload::RemoteRead => {
             out.query(parameters::unread(policy, head)?.as_bytes());
-            out.set("content-type", PROTOBUF);
-            out.set("content-encoding", "snappy");
+            out.set(head, "content-encoding", "snappy");
+            out.set(head, "content-type", PROTOBUF);
         }
         Payload::Silence => {
             out.query(parameters::unread(policy, head)?.as_bytes());
-            out.set("content-type", JSON);
+            out.remove(head, "content-encoding");
+            out.set(head, "content-type", JSON);
         }
     }
     Ok(Enforced(out))
@@ -287,7 +289,7 @@ fn opening(policy: &Policy, head: &RequestHead<'_>, plan: Option<&ResponsePlan>)
             for name in NARROWING_THE_ANSWER {
                 out.remove(head, name);
             }
-            out.set("accept-encoding", "identity");
+            out.set(head, "accept-encoding", "identity");
         }
     }
     out

@@ -267,6 +267,17 @@ fn a_body_on_get_is_400() {
 }
 
 #[test]
+fn a_body_on_an_http_2_get_with_a_length_is_400_before_its_head_goes_on() {
+    let bench = bench();
+    let request = tenant(get("/api/v1/labels")).body(Body::Length(b"match[]=x".to_vec()));
+    for listener in ["plain", "h2"] {
+        let response = send_h2(bench.port(listener), &request, Ending::OnLast).expect("an answer");
+        assert_refusal(&response, 400, ANY_TYPE, "a body on GET over HTTP/2");
+        assert!(bench.upstream.peek(&request).is_none());
+    }
+}
+
+#[test]
 fn a_body_on_an_http_2_get_without_a_length_is_400() {
     let bench = bench();
     for listener in ["plain", "h2"] {

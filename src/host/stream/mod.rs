@@ -30,6 +30,8 @@ pub(super) struct Stream {
     path: Vec<u8>,
     /// What is known of the request, for metrics and access logs.
     record: Record,
+    /// When the present step began, in nanoseconds since 1970.
+    now: u64,
     /// How long deciding on it has taken.
     took: Duration,
     request: Request,
@@ -104,6 +106,7 @@ impl Stream {
             policy,
             path: Vec::new(),
             record: Record::default(),
+            now: 0,
             took: Duration::ZERO,
             request: Request::New,
             answer: Reply::Untouched,
@@ -119,7 +122,7 @@ impl Stream {
         let headers = Headers::new(calls::headers(Map::RequestHeaders)?);
         #[cfg(feature = "danger_test_trap")]
         trap(&headers);
-        let head = RequestHead::new(&headers, body(end_of_stream)).ok_or(Denial::NotServed)?;
+        let head = RequestHead::new(&headers, body(&headers, end_of_stream)).ok_or(Denial::NotServed)?;
         self.path = head.path.to_vec();
         let admission = policy.admit(&head, &Host, &mut self.record)?;
         self.carry_out(admission)
@@ -133,7 +136,7 @@ impl Stream {
                 Self::forward_head(head)
             }
             Admission::AwaitBody(head, pending) => {
-                self.request = Request::AwaitsBody(pending, calls::now());
+                self.request = Request::AwaitsBody(pending, self.now);
                 Self::forward_head(head)
             }
             Admission::Ask(unproven) => {
@@ -174,7 +177,7 @@ impl Stream {
         match std::mem::replace(&mut self.request, Request::Ended) {
             Request::AwaitsBody(pending, since) => {
                 let policy = self.policy()?;
-                pending.in_time(Duration::from_nanos(calls::now().saturating_sub(since)))?;
+                pending.in_time(Duration::from_nanos(self.now.saturating_sub(since)))?;
                 // One byte beyond the limit is enough to see that it is passed.
                 let body = calls::buffer(Buffer::RequestBody, pending.limit(&policy).saturating_add(1))?;
                 match pending.finish(&policy, &body, &mut self.record)? {
@@ -296,9 +299,9 @@ impl Stream {
         if self.is_decided() {
             return step(self).unwrap_or_else(|denial| self.refuse(&denial));
         }
-        let since = calls::now();
+        self.now = calls::now();
         let action = step(self).unwrap_or_else(|denial| self.refuse(&denial));
-        self.took = self.took.saturating_add(Duration::from_nanos(calls::now().saturating_sub(since)));
+        self.took = self.took.saturating_add(Duration::from_nanos(calls::now().saturating_sub(self.now)));
         if self.is_decided() {
             meters::decided(&self.record, self.took);
         }
@@ -378,11 +381,13 @@ fn ask(lookup: &Lookup) -> Result<(), Denial> {
     calls::ask(&lookup.cluster, &lookup.path, LOOKUP_TIME).map_err(|_| Denial::SilenceUnknown)
 }
 
-/// Whether a body follows. HTTP/1 says so in its head; a stream of HTTP/2 or later just stays open.
-fn body(end_of_stream: bool) -> Body {
+/// Whether a body follows. A length says so, and the framing of HTTP/1; a stream of HTTP/2 or later just stays open.
+fn body(headers: &Headers, end_of_stream: bool) -> Body {
+    let is_http_1 =
+        || calls::property(&["request", "protocol"]).is_some_and(|protocol| protocol.starts_with(b"HTTP/1"));
     if end_of_stream {
         Body::None
-    } else if calls::property(&["request", "protocol"]).is_some_and(|protocol| protocol.starts_with(b"HTTP/1")) {
+    } else if headers.values("content-length").any(|length| length != b"0") || is_http_1() {
         Body::Announced
     } else {
         Body::Possible
