@@ -90,8 +90,8 @@ fn serve(port: u16, state: &Arc<State>) -> (u16, Arc<AtomicBool>) {
                     && let Ok(Some(request)) = connection.read()
                     && is_up.load(Ordering::Relaxed)
                 {
-                    let Some(bytes) = answer_to(&request, &state) else { return };
-                    if connection.write(&bytes).is_err() || cuts(&state) {
+                    let (bytes, end) = answer_to(&request, &state);
+                    if connection.write(&bytes).is_err() || end == End::Closed {
                         return;
                     }
                 }
@@ -105,14 +105,16 @@ fn fault(state: &State) -> Fault {
     Fault::ALL[state.fault.load(Ordering::Relaxed)]
 }
 
-/// Whether this answer is cut, by the number of requests.
-fn cuts(state: &State) -> bool {
-    fault(state) == Fault::Cut && state.asked.load(Ordering::Relaxed).is_multiple_of(3)
+/// What becomes of the connection behind an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    Closed,
 }
 
-/// The bytes of an answer, or of a part of one; `None` for none.
-fn answer_to(request: &Message, state: &State) -> Option<Vec<u8>> {
-    let number = state.asked.fetch_add(1, Ordering::Relaxed) + 1;
+/// The bytes of an answer, or of a part of one.
+fn answer_to(request: &Message, state: &State) -> (Vec<u8>, End) {
+    let (number, fault) = (state.asked.fetch_add(1, Ordering::Relaxed) + 1, fault(state));
     let target = request.line.split(' ').nth(1).unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut body = if path == "/api/v1/rules" {
@@ -128,20 +130,21 @@ fn answer_to(request: &Message, state: &State) -> Option<Vec<u8>> {
         }
     };
     let mut head = String::from("content-type: application/json\r\n");
-    match fault(state) {
+    match fault {
         Fault::Garbage if path == "/api/v1/rules" => (head, body) = garbage(number),
         Fault::Slow => thread::sleep(Duration::from_millis(200)),
         Fault::Nothing | Fault::Cut | Fault::Garbage => {}
     }
     let mut bytes = format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes();
-    if cuts(state) {
-        match number % 9 / 3 {
-            0 => return None,
-            1 => bytes.truncate(20),
-            _ => bytes.truncate(bytes.len() - 20),
-        }
+    if fault != Fault::Cut || !number.is_multiple_of(3) {
+        return (bytes, End::Open);
     }
-    Some(bytes)
+    match number % 9 / 3 {
+        0 => bytes.clear(),
+        1 => bytes.truncate(20),
+        _ => bytes.truncate(bytes.len() - 20),
+    }
+    (bytes, End::Closed)
 }
 
 /// Whose request it is, as its client says in the text of each selector; an error where the filter says otherwise, or nothing.
