@@ -3,6 +3,7 @@
 //! Keeps every key as it was written, repeats included, so that the library can complain of them. Must not know what they mean.
 
 use prom_label_filter::value::Value;
+use serde::Deserialize;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -42,6 +43,23 @@ pub(crate) fn document(path: &Path) -> Result<Value, InputError> {
     if let Ok(value) = serde_json::from_str(&text) {
         return Ok(value);
     }
-    serde_norway::from_str(&text)
-        .map_err(|error| InputError::NeitherYamlNorJson { name: path.display().to_string(), error })
+    serde_norway::from_str(&text).map_err(|error| neither(path, error))
+}
+
+/// All documents in the file at `path`, without those that hold nothing.
+pub(crate) fn documents(path: &Path) -> Result<Vec<Value>, InputError> {
+    let text = text(path)?;
+    let mut all = match serde_json::from_str(&text) {
+        Ok(one) => vec![one],
+        Err(_) => {
+            let all = serde_norway::Deserializer::from_str(&text).map(Value::deserialize);
+            all.collect::<Result<_, _>>().map_err(|error| neither(path, error))?
+        }
+    };
+    all.retain(|document| *document != Value::Null);
+    Ok(all)
+}
+
+fn neither(path: &Path, error: serde_norway::Error) -> InputError {
+    InputError::NeitherYamlNorJson { name: path.display().to_string(), error }
 }

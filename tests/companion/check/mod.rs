@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod cases;
+mod resources;
 
 use super::{Run, path, run};
 use crate::support::{parts, process};
@@ -225,7 +226,8 @@ fn broken_input_is_told_and_never_a_panic() {
         ("a: b: c", "neither YAML nor JSON"),
         ("a: *nowhere", "neither YAML nor JSON"),
         ("a: &a [1, *a]", "neither YAML nor JSON"),
-        ("a: 1\n---\nb: 2\n", "neither YAML nor JSON"),
+        ("a: 1\n---\nb: 2\n", "holds 2 documents"),
+        ("a: 1\n---\n{", "neither YAML nor JSON"),
         ("\u{1}", "neither YAML nor JSON"),
         (&"[".repeat(3_000), "neither YAML nor JSON"),
         (&format!("{}{}", "{\"a\":".repeat(3_000), "}".repeat(3_000)), "neither YAML nor JSON"),

@@ -88,7 +88,21 @@ pub(crate) struct Filter<'v> {
     pub(crate) settings: Node<'v>,
 }
 
-impl Filter<'_> {
+impl<'v> Filter<'v> {
+    /// The filter in an entry of `http_filters`, or in an extension of its own.
+    pub(crate) fn read(node: &Node<'v>) -> Option<Self> {
+        let name = node.text("name").unwrap_or_default();
+        if let Some((kind, settings)) = node.get("typed_config").and_then(|settings| typed(&settings)) {
+            return Some(Self { node: node.clone(), name, kind, settings });
+        }
+        node.get("config_discovery").map(|_| Self { node: node.clone(), name, kind: "", settings: node.clone() })
+    }
+
+    /// Whether its settings come by themselves, and do not stand here.
+    pub(crate) fn is_discovered(&self) -> bool {
+        self.kind.is_empty()
+    }
+
     /// Whether it is off unless a route switches it on.
     pub(crate) fn is_disabled(&self) -> bool {
         self.node.is_true("disabled")
@@ -136,13 +150,13 @@ impl<'v> Envoy<'v> {
                 envoy.clusters = clusters.unwrap_or_default().iter().map(cluster).collect();
             }
             Kind::Listener => envoy.listener(document, &[]),
-            Kind::Extension => envoy.extensions.extend(filter(document)),
+            Kind::Extension => envoy.extensions.extend(Filter::read(document)),
             Kind::DiscoveryResponse => {
                 let resources = document.items("resources");
                 for resource in &resources {
                     match type_of(resource) {
                         Some("Listener") => envoy.listener(resource, &resources),
-                        Some("TypedExtensionConfig") => envoy.extensions.extend(filter(resource)),
+                        Some("TypedExtensionConfig") => envoy.extensions.extend(Filter::read(resource)),
                         _ => {}
                     }
                 }
@@ -186,7 +200,7 @@ fn manager<'v>(node: &Node<'v>, listener: &Node<'v>, filter_chain: &Node<'v>, re
         node: node.clone(),
         listener: listener.clone(),
         filter_chain: filter_chain.clone(),
-        filters: node.items("http_filters").iter().filter_map(filter).collect(),
+        filters: node.items("http_filters").iter().filter_map(Filter::read).collect(),
         routes: Vec::new(),
         unread_routes: node.get("scoped_routes").into_iter().collect(),
     };
@@ -233,15 +247,6 @@ impl<'v> Manager<'v> {
             lead(&weighted, "name", Some(&weighted));
         }
     }
-}
-
-/// The filter in an entry of `http_filters`, or in an extension of its own.
-fn filter<'v>(node: &Node<'v>) -> Option<Filter<'v>> {
-    let name = node.text("name").unwrap_or_default();
-    if let Some((kind, settings)) = node.get("typed_config").and_then(|settings| typed(&settings)) {
-        return Some(Filter { node: node.clone(), name, kind, settings });
-    }
-    node.get("config_discovery").map(|_| Filter { node: node.clone(), name, kind: "", settings: node.clone() })
 }
 
 /// The last part of the type's name, and the message itself.

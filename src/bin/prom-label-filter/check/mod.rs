@@ -8,6 +8,7 @@ mod finding;
 mod jwt;
 mod node;
 mod plugin;
+mod resources;
 mod routes;
 mod settings;
 mod sources;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A file is a configuration of the filter, or Envoy's: a bootstrap, a listener, or a discovery response with listeners, routes or \
-filters. Each may be YAML or JSON.
+filters. Or it holds resources of Kubernetes, in which Istio, Envoy Gateway and Higress find the filter. Each may be YAML or JSON.
 
 Exit codes: 0 when there are no errors, 1 when there are, 2 when a file cannot be read or is none of these.")]
 pub(crate) struct Arguments {
@@ -47,6 +48,8 @@ pub(crate) enum CheckError {
     Input(InputError),
     /// It holds no settings at all.
     NoObject { name: String, kind: &'static str },
+    /// It holds several documents, which only resources may stand in.
+    Several { name: String, documents: usize },
 }
 
 impl fmt::Display for CheckError {
@@ -56,6 +59,10 @@ impl fmt::Display for CheckError {
             Self::NoObject { name, kind } => write!(
                 f,
                 "`{name}` holds {kind}: neither a configuration of the filter nor one of Envoy's, which are objects"
+            ),
+            Self::Several { name, documents } => write!(
+                f,
+                "`{name}` holds {documents} documents, not all of them resources of Kubernetes; give each a file of its own"
             ),
         }
     }
@@ -110,24 +117,33 @@ fn counted(count: usize, what: &str) -> String {
 
 fn check(file: &Path) -> Result<Checked, CheckError> {
     let name = file.display().to_string();
-    let document = input::document(file).map_err(CheckError::Input)?;
-    if !matches!(document, Value::Object(_)) {
-        let kind = if document == Value::Null { "nothing" } else { document.kind() };
-        return Err(CheckError::NoObject { name, kind });
-    }
+    let documents = input::documents(file).map_err(CheckError::Input)?;
     let mut findings = Findings::default();
-    let root = Node::new("", &document);
-    let kind = Kind::of(&root);
-    let scope = if kind == Kind::Plugin {
-        Settings::new("", document.clone()).check(&mut findings);
-        kind.words().to_owned()
-    } else {
-        let envoy = Envoy::read(kind, &root);
-        let uses = whole(&envoy, &mut findings);
-        let routes = envoy.managers.iter().map(|manager| manager.routes.len()).sum::<usize>();
-        format!("{}, prom-label-filter in {}, {}", kind.words(), counted(uses, "place"), counted(routes, "route"))
+    let scope = match documents.as_slice() {
+        [] => return Err(CheckError::NoObject { name, kind: "nothing" }),
+        all if all.iter().all(resources::is_resource) => {
+            let uses = resources::check(all, &mut findings);
+            format!("{}, prom-label-filter in {}", counted(all.len(), "resource"), counted(uses, "place"))
+        }
+        [document @ Value::Object(_)] => one(document, &mut findings),
+        [other] => return Err(CheckError::NoObject { name, kind: other.kind() }),
+        several => return Err(CheckError::Several { name, documents: several.len() }),
     };
     Ok(Checked { file: name, scope, findings })
+}
+
+/// Checks a configuration of the filter or of Envoy, and says which it was taken for.
+fn one(document: &Value, findings: &mut Findings) -> String {
+    let root = Node::new("", document);
+    let kind = Kind::of(&root);
+    if kind == Kind::Plugin {
+        Settings::new("", document.clone()).check(findings);
+        return kind.words().to_owned();
+    }
+    let envoy = Envoy::read(kind, &root);
+    let uses = whole(&envoy, findings);
+    let routes = envoy.managers.iter().map(|manager| manager.routes.len()).sum::<usize>();
+    format!("{}, prom-label-filter in {}, {}", kind.words(), counted(uses, "place"), counted(routes, "route"))
 }
 
 /// Checks everything in one of Envoy's documents, and says how often the filter is in it.

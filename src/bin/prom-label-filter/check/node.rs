@@ -85,7 +85,8 @@ impl<'v> Node<'v> {
         self.within().iter().any(|node| node.value.as_str().is_some_and(|found| found.eq_ignore_ascii_case(text)))
     }
 
-    fn below(&self, key: &str) -> String {
+    /// The path of what stands, or would stand, under `key`.
+    pub(crate) fn below(&self, key: &str) -> String {
         let plain =
             !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@'));
         match (plain, self.path.is_empty() || self.path.ends_with(": ")) {

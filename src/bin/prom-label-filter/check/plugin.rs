@@ -19,19 +19,23 @@ pub(crate) struct Plugin<'m, 'v> {
 /// What a module of ours is called, in a path or a name.
 const NAMES: [&str; 2] = ["prom-label-filter", "prom_label_filter"];
 
+/// Whether a text names a module of ours.
+pub(crate) fn is_named(text: Option<&str>) -> bool {
+    NAMES.iter().any(|name| text.is_some_and(|text| text.contains(name)))
+}
+
 impl<'m, 'v> Plugin<'m, 'v> {
     /// The filter as ours, if it is. A configuration that cannot be read is a finding.
     pub(crate) fn find(filter: &'m Filter<'v>, findings: &mut Findings) -> Option<Self> {
-        let named = |text: Option<&str>| NAMES.iter().any(|name| text.is_some_and(|text| text.contains(name)));
-        if filter.kind.is_empty() {
-            return named(Some(filter.name)).then_some(Self { filter, settings: None });
+        if filter.is_discovered() {
+            return is_named(Some(filter.name)).then_some(Self { filter, settings: None });
         }
         let plugin = filter.settings.get("config").filter(|_| filter.kind == "Wasm")?;
         let code = plugin.at("vm_config.code");
-        let mut ours = named(Some(filter.name))
-            || named(plugin.text("name"))
-            || named(plugin.at("vm_config").and_then(|vm| vm.text("vm_id")))
-            || code.is_some_and(|code| code.within().iter().any(|node| named(node.value.as_str())));
+        let mut ours = is_named(Some(filter.name))
+            || is_named(plugin.text("name"))
+            || is_named(plugin.at("vm_config").and_then(|vm| vm.text("vm_id")))
+            || code.is_some_and(|code| code.within().iter().any(|node| is_named(node.value.as_str())));
         let configuration = plugin.get("configuration");
         let read = configuration.as_ref().map(configured);
         ours |= matches!(&read, Some(Ok(settings)) if settings.has_labels());
@@ -53,7 +57,7 @@ impl<'m, 'v> Plugin<'m, 'v> {
     /// What can be said of the filter itself.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let Some(settings) = &self.settings else {
-            if self.filter.kind.is_empty() {
+            if self.filter.is_discovered() {
                 findings.note(
                     &self.filter.node.path,
                     "its configuration is discovered (ECDS) and does not stand here; check that file as well",
