@@ -96,6 +96,12 @@ manifests: ## the resources under envoy/ against the schemas of Kubernetes, Isti
 	@tests=deployment::; .ci/setup schemas || { [ $$? = 3 ]; tests=deployment::kubernetes::; }; \
 	.ci/cargo native test --locked --test integration -- --ignored --skip sidecar:: $$tests
 
+.PHONY: control-planes
+control-planes: ## Istio's own code, asked what it hands to Envoy for the resources under envoy/istio; needs Go
+	@tests/peers/build istio || [ $$? = 3 ]
+	@if [ ! -x $(PEERS)/istio ]; then echo "control-planes: left out, because there is no Istio"; exit 0; fi; \
+	PLF_PEERS=$(PEERS) .ci/cargo native test --locked --test integration -- --ignored deployment::istio::
+
 # Without what asks a Prometheus thousands of queries: how PromQL is read is the same on all of them.
 matrix := $(if $(filter oldest,$(MATRIX)),$(firstword $(ENVOY_VERSIONS)),$(MATRIX))
 .PHONY: matrix

@@ -1,5 +1,5 @@
-//! What Istio, Envoy Gateway and Higress make of their resources, as far as a request to the filter meets it: the listener that they
-//! hand to Envoy, with the lab's keys for the identity provider's and the lab's module for the image's.
+//! What Envoy Gateway and Higress make of their resources, as far as a request to the filter meets it: the listener that they hand to
+//! Envoy, written after their sources, with the lab's keys for the identity provider's and the lab's module for the image's.
 
 use super::of_kind;
 use crate::support::envoy::{Envoy, Listener, cluster};
@@ -59,7 +59,7 @@ impl Chain {
 }
 
 /// As protobuf merges messages: lists grow.
-fn merge(into: &mut Value, further: &Value) {
+pub(super) fn merge(into: &mut Value, further: &Value) {
     match (into, further) {
         (Value::Object(into), Value::Object(further)) => {
             for (name, value) in further {
@@ -72,7 +72,7 @@ fn merge(into: &mut Value, further: &Value) {
 }
 
 /// A filter whose configuration comes by itself, as Istio sends what holds a module; here in a file.
-fn discovered(name: &str, typed_config: &Value) -> Value {
+pub(super) fn discovered(name: &str, typed_config: &Value) -> Value {
     let path = process::directory("extension").join("extension.json");
     let resource = json!({
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
@@ -88,7 +88,8 @@ fn discovered(name: &str, typed_config: &Value) -> Value {
     })
 }
 
-fn module() -> Value {
+/// The module, where a product would name an image.
+pub(super) fn module() -> Value {
     json!({"local": {"filename": parts::module()}})
 }
 
@@ -100,130 +101,6 @@ fn named(resource: &Value) -> [&str; 2] {
 /// The key of the identity provider, which the lab has instead.
 fn keys() -> Value {
     json!({"inline_string": tokens::key_set()})
-}
-
-// --- Istio ---
-
-// Istio: pilot/pkg/security/authn/policy_applier.go, convertToEnvoyJwtConfig
-fn istio_jwt(authentication: &Value) -> Value {
-    let [rule] = authentication["spec"]["jwtRules"].as_array().expect("rules").as_slice() else { panic!("one rule") };
-    let headers = rule["fromHeaders"].as_array().expect("headers");
-    let headers: Vec<Value> =
-        headers.iter().map(|header| json!({"name": header["name"], "value_prefix": header["prefix"]})).collect();
-    let provider = json!({
-        "issuer": rule["issuer"],
-        "audiences": rule["audiences"],
-        "forward": rule["forwardOriginalToken"].as_bool().unwrap_or(false),
-        "from_headers": headers,
-        "payload_in_metadata": "payload",
-        "normalize_payload_in_metadata": {"space_delimited_claims": ["permission", "scope"]},
-        "local_jwks": keys(),
-    });
-    let either = [json!({"provider_name": "origins-0"}), json!({"allow_missing": {}})];
-    json!({"name": "envoy.filters.http.jwt_authn", "typed_config": {
-        "@type": JWT,
-        "providers": {"origins-0": provider},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": either}}}],
-        "bypass_cors_preflight": true,
-    }})
-}
-
-// Istio: pilot/pkg/model/extensions.go, buildWasmConfig
-fn istio_wasm(plugin: &Value, configuration: &Value) -> Value {
-    let name = named(plugin).join(".");
-    let policy = match plugin["spec"]["failStrategy"].as_str() {
-        Some("FAIL_CLOSE") | None => "FAIL_CLOSED",
-        Some(other) => other,
-    };
-    discovered(
-        &name,
-        &json!({"@type": WASM, "config": {
-            "name": name,
-            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string()},
-            "failure_policy": policy,
-            "vm_config": {
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": module(),
-                "environment_variables": {"key_values": {"ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION": "1"}},
-            },
-        }}),
-    )
-}
-
-/// The filters of a token and of a plugin, in the order of the plugin's phase.
-// Istio: pilot/pkg/networking/core/listener_builder.go, buildHTTPConnectionManager
-fn in_phase(plugin: &Value, jwt: Value, wasm: Value) -> Chain {
-    let before = plugin["spec"]["phase"] == "AUTHN";
-    Chain::new(if before { vec![wasm, jwt] } else { vec![jwt, wasm] })
-}
-
-/// `RequestAuthentication` and `WasmPlugin`.
-pub(super) fn istio(resources: &[Value]) -> Chain {
-    let plugin = of_kind(resources, "WasmPlugin");
-    let wasm = istio_wasm(plugin, &plugin["spec"]["pluginConfig"]);
-    in_phase(plugin, istio_jwt(of_kind(resources, "RequestAuthentication")), wasm)
-}
-
-/// `RequestAuthentication`, with an `EnvoyFilter` that brings the module.
-pub(super) fn istio_with_filter(resources: &[Value]) -> Chain {
-    let mut chain = Chain::new(vec![istio_jwt(of_kind(resources, "RequestAuthentication"))]);
-    chain.patch(of_kind(resources, "EnvoyFilter"));
-    chain
-}
-
-/// At a gateway with a virtual host for each host name.
-pub(super) fn istio_hosts(resources: &[Value], hosts: &[&str]) -> Chain {
-    let plugin = of_kind(resources, "WasmPlugin");
-    let mut chain = Chain::new(vec![istio_wasm(plugin, &plugin["spec"]["pluginConfig"])]);
-    let route = &chain.virtual_hosts[0]["routes"];
-    let host = |host: &&str| json!({"name": format!("{host}:443"), "domains": [host], "routes": route});
-    chain.virtual_hosts = hosts.iter().map(host).collect();
-    chain.patch(of_kind(resources, "EnvoyFilter"));
-    chain
-}
-
-impl Chain {
-    /// Applies the patches of an `EnvoyFilter`, of those kinds that are shipped.
-    pub(super) fn patch(&mut self, filter: &Value) {
-        let patches = filter["spec"]["configPatches"].as_array().expect("patches");
-        let mut extensions = Vec::new();
-        for patch in patches {
-            let (value, found) = (&patch["patch"]["value"], &patch["match"]);
-            let operation = patch["patch"]["operation"].as_str().expect("an operation");
-            match (patch["applyTo"].as_str().expect("a place"), operation) {
-                ("EXTENSION_CONFIG", "ADD") => extensions.push(value),
-                ("HTTP_FILTER", "INSERT_BEFORE") => {
-                    assert_eq!(
-                        found["listener"]["filterChain"]["filter"]["subFilter"]["name"],
-                        "envoy.filters.http.router"
-                    );
-                    let extension = extensions.iter().find(|extension| extension["name"] == value["name"]);
-                    let mut typed = extension.expect("the extension of that name")["typed_config"].clone();
-                    // As the agent does when it has the image.
-                    typed["config"]["vm_config"]["code"] = module();
-                    self.filters.push(discovered(value["name"].as_str().expect("a name"), &typed));
-                }
-                ("HTTP_FILTER", "INSERT_FIRST") => {
-                    let mut value = value.clone();
-                    for provider in value["typed_config"]["providers"].as_object_mut().expect("providers").values_mut()
-                    {
-                        provider.as_object_mut().expect("a provider").remove("remote_jwks").expect("remote keys");
-                        provider["local_jwks"] = keys();
-                    }
-                    self.filters.insert(0, value);
-                }
-                ("VIRTUAL_HOST", "MERGE") => {
-                    let hosts = self.virtual_hosts.as_array_mut().expect("virtual hosts");
-                    let name = &found["routeConfiguration"]["vhost"]["name"];
-                    let host = hosts.iter_mut().find(|host| host["name"] == *name);
-                    merge(host.unwrap_or_else(|| panic!("no virtual host {name}")), value);
-                }
-                ("NETWORK_FILTER", "MERGE") => merge(&mut self.manager, &value["typed_config"]),
-                ("BOOTSTRAP", "MERGE") => merge(&mut self.bootstrap, value),
-                other => panic!("{other:?} is not known here"),
-            }
-        }
-    }
 }
 
 // --- Envoy Gateway ---
@@ -302,6 +179,28 @@ pub(super) fn envoy_gateway(resources: &[Value]) -> Chain {
 
 // --- Higress ---
 
+// Istio, of which Higress is made: pilot/pkg/model/extensions.go, buildWasmConfig
+fn wasm(plugin: &Value, configuration: &Value) -> Value {
+    let name = named(plugin).join(".");
+    let policy = match plugin["spec"]["failStrategy"].as_str() {
+        Some("FAIL_CLOSE") | None => "FAIL_CLOSED",
+        Some(other) => other,
+    };
+    discovered(
+        &name,
+        &json!({"@type": WASM, "config": {
+            "name": name,
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string()},
+            "failure_policy": policy,
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": module(),
+                "environment_variables": {"key_values": {"ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION": "1"}},
+            },
+        }}),
+    )
+}
+
 /// What the plugin gets: Higress's own fields become entries of Istio's `pluginConfig`.
 // Higress: pkg/ingress/config/ingress_config.go, convertIstioWasmPlugin
 pub(super) fn higress_configuration(plugin: &Value) -> Value {
@@ -337,7 +236,15 @@ pub(super) fn higress_configuration(plugin: &Value) -> Value {
 pub(super) fn higress(resources: &[Value]) -> Chain {
     let plugin = of_kind(resources, "WasmPlugin");
     assert_ne!(plugin["spec"]["phase"], "AUTHN", "nothing verifies tokens before that");
-    let mut chain = Chain::new(vec![istio_wasm(plugin, &higress_configuration(plugin))]);
-    chain.patch(of_kind(resources, "EnvoyFilter"));
-    chain
+    let [patch] = of_kind(resources, "EnvoyFilter")["spec"]["configPatches"].as_array().expect("patches").as_slice()
+    else {
+        panic!("one patch")
+    };
+    assert_eq!((&patch["applyTo"], &patch["patch"]["operation"]), (&json!("HTTP_FILTER"), &json!("INSERT_FIRST")));
+    let mut authentication = patch["patch"]["value"].clone();
+    for provider in authentication["typed_config"]["providers"].as_object_mut().expect("providers").values_mut() {
+        provider.as_object_mut().expect("a provider").remove("remote_jwks").expect("remote keys");
+        provider["local_jwks"] = keys();
+    }
+    Chain::new(vec![authentication, wasm(plugin, &higress_configuration(plugin))])
 }

@@ -1,8 +1,7 @@
-//! Each of the resources served by a real Envoy, in the shape in which its control plane hands it over.
+//! What every product's Envoy must do, and the resources of Envoy Gateway and Higress served by a real one, in the shape in which their
+//! control planes hand them over.
 
-use super::control_plane::{
-    Chain, envoy_gateway, higress, higress_configuration, istio, istio_hosts, istio_with_filter,
-};
+use super::control_plane::{Chain, envoy_gateway, higress, higress_configuration};
 use super::{of_kind, resources};
 use crate::envoy::matchers::{any_of, exactly, read};
 use crate::support::bench::{Bench, OURS, only};
@@ -24,8 +23,17 @@ pub(super) enum Token {
     GoesOn,
 }
 
+/// Who refuses a request without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The filter, in Prometheus's JSON.
+    Filter,
+    /// A policy in front of it.
+    Policy,
+}
+
 /// What every one of them promises: a query is narrowed to the tenants of its token, and without one it is refused.
-pub(super) fn assert_narrows(bench: &Bench, host: &str, sees: Token) {
+pub(super) fn assert_narrows(bench: &Bench, host: &str, sees: Token, missing: Missing) {
     let at = |path: &str| get(format!("http://{host}{path}"));
     let fruit = token(&claims(&json!("team-fruit")));
 
@@ -39,7 +47,16 @@ pub(super) fn assert_narrows(bench: &Bench, host: &str, sees: Token) {
     let asked = bench.forwarded("metrics", &form);
     assert_eq!(read(&only(&asked.form_parameters(), "query")), [any_of("tenant", &["team-fruit", "team-veggie"])]);
 
-    bench.refused("metrics", &at("/api/v1/query?query=up"), 401, OURS);
+    // Only a header names whose a request is.
+    for request in [at("/api/v1/query?query=up"), at(&format!("/api/v1/query?query=up&access_token={fruit}"))] {
+        match missing {
+            Missing::Filter => drop(bench.refused("metrics", &request, 401, OURS)),
+            Missing::Policy => {
+                assert_eq!(bench.send("metrics", &request).status, 403);
+                bench.never_arrived(&request);
+            }
+        }
+    }
     bench.refused("metrics", &at("/api/v1/query?query=up").bearer(&token(&json!({"aud": "prometheus"}))), 403, OURS);
     bench.refused("metrics", &at("/api/v1/status/config").bearer(&fruit), 404, OURS);
     for bad in [forged_token(&claims(&json!("team-fruit"))), token(&json!({"aud": "other", "tenants": "team-fruit"}))] {
@@ -48,9 +65,6 @@ pub(super) fn assert_narrows(bench: &Bench, host: &str, sees: Token) {
         assert!([401, 403].contains(&status), "{status}");
         bench.never_arrived(&request);
     }
-    // Only a header names whose a request is.
-    let in_url = at(&format!("/api/v1/query?query=up&access_token={fruit}"));
-    bench.refused("metrics", &in_url, 401, OURS);
     assert_eq!(bench.envoy.reloads(), 0, "some input ended the VM");
 }
 
@@ -70,41 +84,10 @@ pub(super) fn assert_observed(bench: &Bench, host: &str) {
 }
 
 #[test]
-fn istios_plugin_narrows() {
-    assert_narrows(&istio(&resources("istio/querier.yaml")).serve(), "thanos-querier.metrics:9090", Token::Stays);
-}
-
-#[test]
-fn istios_filter_narrows_in_place_of_the_plugin() {
-    let authentication = resources("istio/querier.yaml").into_iter().filter(|one| one["kind"] != "WasmPlugin");
-    let all: Vec<Value> = authentication.chain(resources("istio/filter.yaml")).collect();
-    assert_narrows(&istio_with_filter(&all).serve(), "thanos-querier.metrics:9090", Token::Stays);
-}
-
-#[test]
-fn istios_log_and_metrics_tell_tenants_and_endpoints() {
-    let mut chain = istio(&resources("istio/querier.yaml"));
-    chain.patch(of_kind(&resources("istio/observe.yaml"), "EnvoyFilter"));
-    assert_observed(&chain.serve(), "thanos-querier.metrics:9090");
-}
-
-#[test]
-fn istios_gateway_tells_tenants_by_their_host_names() {
-    let hosts = ["fruit.metrics.example", "veggie.metrics.example", "other.metrics.example"];
-    let bench = istio_hosts(&resources("istio/hosts.yaml"), &hosts).serve();
-    let at = |host: &str| get(format!("http://{host}/api/v1/query?query=up"));
-    for (host, tenant) in [(hosts[0], "team-fruit"), (hosts[1], "team-veggie")] {
-        let asked = bench.forwarded("metrics", &at(host).header("x-tenant", "team-other"));
-        assert_eq!(read(&only(&asked.url_parameters(), "query")), [exactly("tenant", tenant)]);
-    }
-    bench.refused("metrics", &at(hosts[2]), 403, OURS);
-}
-
-#[test]
 fn envoy_gateway_narrows() {
     let resources = resources("gateway/envoy-gateway.yaml");
     let bench = envoy_gateway(&resources).serve();
-    assert_narrows(&bench, "metrics.example.com", Token::GoesOn);
+    assert_narrows(&bench, "metrics.example.com", Token::GoesOn, Missing::Filter);
     assert_observed(&bench, "metrics.example.com");
 
     // A form that is longer than what Envoy Gateway lets Envoy hold without the policy for clients.
@@ -117,7 +100,12 @@ fn envoy_gateway_narrows() {
 
 #[test]
 fn higress_narrows() {
-    assert_narrows(&higress(&resources("gateway/higress.yaml")).serve(), "metrics.example.com", Token::Stays);
+    assert_narrows(
+        &higress(&resources("gateway/higress.yaml")).serve(),
+        "metrics.example.com",
+        Token::Stays,
+        Missing::Filter,
+    );
 }
 
 #[test]
@@ -134,14 +122,4 @@ fn higress_rules_for_routes_are_refused_with_what_to_do() {
     // The rules alone.
     plugin["spec"]["defaultConfigDisable"] = json!(true);
     assert!(refused(&plugin).contains("_rules_: comes from `matchRules`"), "{}", refused(&plugin));
-}
-
-#[test]
-fn a_chain_without_the_plugin_narrows_nothing() {
-    // What the tests above would see if they saw nothing: the filter is what makes the difference.
-    let mut chain: Chain = istio(&resources("istio/querier.yaml"));
-    chain.filters.pop();
-    let bench = chain.serve();
-    let asked = bench.forwarded("metrics", &get("/api/v1/query?query=up"));
-    assert_eq!(only(&asked.url_parameters(), "query"), "up");
 }
