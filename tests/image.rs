@@ -300,6 +300,39 @@ fn the_image_carries_every_licence() {
 }
 
 #[test]
+fn the_readme_leads_through_an_installation() {
+    let (_, section) = include_str!("../README.md").split_once("\n## Install\n").expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let home = process::directory("install");
+    fs::create_dir(home.join("target")).expect("a folder");
+    symlink(&IMAGE.0, home.join("target/image")).expect("a link");
+    run(Command::new("cp").arg("-r").arg(checkout().join("envoy")).arg(&home));
+    let [commands] = blocks_of(section, "sh").try_into().expect("one block of commands");
+    let companion = Path::new(env!("CARGO_BIN_EXE_prom-label-filter")).parent().expect("a folder");
+    let path = format!("{}:{}", companion.display(), std::env::var("PATH").expect("a PATH"));
+    // With every file that the table says to apply in the place of the one that is shown.
+    let applied: Vec<&str> =
+        section.split("kubectl apply -f ").skip(1).filter_map(|rest| rest.split('`').next()).collect();
+    assert_eq!(applied.len(), 3, "{applied:?}");
+    for file in applied {
+        let commands = commands.replace("envoy/istio/querier.yaml", file);
+        let said = run(Command::new("sh").current_dir(&home).env("PATH", &path).args(["-ec", &commands]));
+        assert!(said.contains("prom-label-filter in 1 place: no findings"), "{said}");
+        let text = fs::read_to_string(home.join(file)).expect("the file");
+        assert!(text.contains(&IMAGE.1.replace("sha256:", "")), "{file} has another digest");
+        for placeholder in ["idp.example.com", "registry.example.com", &"0".repeat(64)] {
+            assert!(!text.contains(placeholder), "{placeholder} is still in {file}");
+        }
+    }
+    for path in
+        section.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()).filter(|path| !path.is_empty())
+    {
+        assert!(checkout().join(path).exists(), "{path}");
+    }
+    assert!(home.join("envoy/sidecar/kustomization.yaml").is_file());
+}
+
+#[test]
 fn the_commands_of_the_readme_say_what_it_shows() {
     let (_, section) = include_str!("../README.md").split_once("\n## Image and release\n").expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
