@@ -236,7 +236,8 @@ fn hand_over(proxy: &str, resources: &str) -> Value {
     found
 }
 
-fn documents(file: &str) -> Vec<String> {
+/// The resources in a file, as they are written.
+fn written(file: &str) -> Vec<String> {
     text(file).split("\n---\n").map(str::to_owned).collect()
 }
 
@@ -244,7 +245,7 @@ fn documents(file: &str) -> Vec<String> {
 #[ignore = "needs Istio's code: make control-planes"]
 fn istio_hands_over_what_is_recorded() {
     for (name, proxy, files, without) in RECORDINGS {
-        let all = files.iter().flat_map(|file| documents(file));
+        let all = files.iter().flat_map(|file| written(file));
         let all = all.filter(|one| without.is_empty() || !one.contains(&format!("kind: {without}\n")));
         let found = hand_over(proxy, &all.collect::<Vec<_>>().join("\n---\n"));
         if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
@@ -280,7 +281,7 @@ spec:
 #[ignore = "needs Istio's code: make control-planes"]
 fn istio_gives_no_tenant_to_a_route_of_several_teams() {
     let of = |kinds: &[&str]| {
-        let all = documents("istio/hosts.yaml").into_iter();
+        let all = written("istio/hosts.yaml").into_iter();
         all.filter(|one| kinds.iter().any(|kind| one.contains(&format!("kind: {kind}\n")))).collect::<Vec<_>>()
     };
     let (fruit, both) = ("[fruit.metrics.example]", "[fruit.metrics.example, veggie.metrics.example]");

@@ -28,8 +28,12 @@ fn text(path: &str) -> String {
 
 /// The resources in a file under `envoy/`.
 pub(crate) fn resources(path: &str) -> Vec<Value> {
-    let text = text(path);
-    serde_norway::Deserializer::from_str(&text).map(|one| Value::deserialize(one).expect("YAML")).collect()
+    documents(&text(path))
+}
+
+/// The documents in a text of YAML.
+fn documents(text: &str) -> Vec<Value> {
+    serde_norway::Deserializer::from_str(text).map(|one| Value::deserialize(one).expect("YAML")).collect()
 }
 
 /// Every file of resources, by its path under `envoy/`.

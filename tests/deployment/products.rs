@@ -1,10 +1,12 @@
 //! What Istio, Envoy Gateway, the Gateway API and Higress read. Ignored but for `make manifests`, which brings the schemas. The rules
 //! in CEL that some of them hold are not run.
 
-use super::schemas::{Products, is_kubernetes_own};
-use super::{files, resources};
+use super::schemas::{Kubernetes, Products, is_kubernetes_own};
+use super::{documents, files, of_kind, resources, text};
+use crate::docs::checkout;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::process::Command;
 
 #[test]
 #[ignore = "needs the schemas that make manifests brings"]
@@ -44,4 +46,28 @@ fn the_products_find_what_is_wrong() {
     ] {
         assert!(!spoil(file, kind, pointer, key, value).is_empty(), "{kind} in {file} takes {key}");
     }
+}
+
+#[test]
+#[ignore = "needs the kustomize that make manifests brings"]
+fn kustomize_makes_of_the_sidecar_what_kubernetes_takes() {
+    let kustomize = checkout().join(".cache/bin/kustomize");
+    let output = Command::new(kustomize).current_dir(checkout()).args(["build", "envoy/sidecar"]).output();
+    let output = output.expect("kustomize starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = documents(&String::from_utf8(output.stdout).expect("text"));
+    let kubernetes = Kubernetes::read();
+    for resource in &made {
+        assert_eq!(kubernetes.problems(resource), Vec::<String>::new(), "{resource}");
+        assert_eq!(resource["metadata"]["namespace"], "metrics", "{resource}");
+    }
+    assert_eq!(made.len(), 6);
+
+    // The configuration is the file's, and the pods have it by the name of its content: a change of it is a rollout.
+    let map = of_kind(&made, "ConfigMap");
+    assert_eq!(map["data"], json!({"envoy.yaml": text("sidecar/envoy.yaml")}));
+    let name = map["metadata"]["name"].as_str().expect("a name");
+    assert!(name.strip_prefix("prom-label-filter-").is_some_and(|hash| hash.len() == 10), "{name}");
+    let volumes = of_kind(&made, "Deployment")["spec"]["template"]["spec"]["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().any(|volume| volume["configMap"]["name"] == name), "{volumes:?}");
 }
