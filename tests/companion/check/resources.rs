@@ -6,6 +6,7 @@ use crate::deployment::{files, resources};
 use serde_json::{Value, json};
 
 const ISTIO: &str = "istio/querier.yaml";
+const HOSTS: &str = "istio/hosts.yaml";
 const PATCH: &str = "istio/filter.yaml";
 const GATEWAY: &str = "gateway/envoy-gateway.yaml";
 const HIGRESS: &str = "gateway/higress.yaml";
@@ -44,7 +45,7 @@ fn spoiled(file: &str, kind: &str, pointer: &str, value: Value) -> Vec<Value> {
 #[test]
 fn everything_risky_in_resources_is_found() {
     let by_header = json!([{"name": "tenant", "header": "x-tenant"}]);
-    let cases: [Case; 23] = [
+    let cases: [Case; 24] = [
         (ISTIO, "WasmPlugin", "/spec/failStrategy", json!("FAIL_OPEN"), "error", "failStrategy", "pass without"),
         (ISTIO, "WasmPlugin", "/spec/failStrategy", json!("FAIL_CLOSE"), "warning", "failStrategy", "FAIL_RELOAD"),
         (ISTIO, "WasmPlugin", "/spec/failStrategy", json!(null), "warning", ": spec", "FAIL_RELOAD"),
@@ -123,6 +124,15 @@ fn everything_risky_in_resources_is_found() {
             "note",
             "[1].patch.value",
             "ECDS",
+        ),
+        (
+            HOSTS,
+            "EnvoyFilter",
+            "/spec/configPatches/0/applyTo",
+            json!("VIRTUAL_HOST"),
+            "warning",
+            "metadata.filter_metadata",
+            "several hosts",
         ),
         (
             GATEWAY,

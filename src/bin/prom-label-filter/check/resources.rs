@@ -113,11 +113,9 @@ impl<'v> Resource<'v> {
             return 0;
         }
         let patches = self.node.get("spec").map(|spec| spec.items("configPatches")).unwrap_or_default();
-        let filters: Vec<_> = patches
-            .iter()
-            .filter_map(|patch| patch.at("patch.value"))
-            .filter_map(|value| Filter::read(&value))
-            .collect();
+        patches.iter().for_each(|patch| virtual_host(patch, findings));
+        let values = patches.iter().filter_map(|patch| patch.at("patch.value"));
+        let filters: Vec<_> = values.filter_map(|value| Filter::read(&value)).collect();
         // One patch may bring what another says is to be discovered.
         let is_brought = |name: &str| filters.iter().any(|filter| filter.name == name && !filter.is_discovered());
         let whole = filters.iter().filter(|filter| !filter.is_discovered() || !is_brought(filter.name));
@@ -288,6 +286,20 @@ impl<'v> Use<'v> {
                 );
             }
         }
+    }
+}
+
+/// Whether a patch names a tenant where Istio may put several together.
+// Istio: pilot/pkg/networking/core/gateway.go, collapseDuplicateRoutes
+fn virtual_host(patch: &Node<'_>, findings: &mut Findings) {
+    let metadata =
+        patch.at("patch.value.metadata.filter_metadata").filter(|_| patch.text("applyTo") == Some("VIRTUAL_HOST"));
+    if let Some(metadata) = metadata {
+        findings.warning(
+            &metadata.path,
+            "of a VirtualService for several hosts Istio makes one virtual host, and a tenant that is named here would be that of all of \
+             them; use `applyTo: HTTP_ROUTE`, and match the route's name",
+        );
     }
 }
 
