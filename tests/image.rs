@@ -252,6 +252,9 @@ fn the_bill_names_what_the_module_links_and_nothing_else() {
     );
     let direct = union([declared("dependencies"), declared(r#"target.'cfg(target_arch = "wasm32")'.dependencies"#)]);
     assert!(direct.is_subset(&names), "not in the bill: {:?}", direct.difference(&names).collect::<Vec<_>>());
+    let said = format!("The module has {} dependencies", direct.len());
+    let security = include_str!("../SECURITY.md");
+    assert!(security.contains(&said) && security.contains(&format!("with theirs {} crates", names.len())), "{said}");
     let foreign =
         union([declared("dev-dependencies"), declared(r#"target.'cfg(not(target_arch = "wasm32"))'.dependencies"#)]);
     let foreign: BTreeSet<&String> = foreign.difference(&direct).collect();
