@@ -28,7 +28,7 @@ const MANAGER: &str =
 /// The port of the Service that the resources are for.
 const PORT: u64 = 9090;
 
-/// What was recorded, by name: the proxy, and the files under `envoy/`, the last of them without resources of this kind.
+/// What was recorded, by name: the proxy, the files under `envoy/` that it is for, and a kind of resource that is left out of them.
 const RECORDINGS: [(&str, &str, &[&str], &str); 3] = [
     ("plugin", "sidecar", &["istio/observe.yaml", "istio/querier.yaml"], ""),
     ("filter", "sidecar", &["istio/filter.yaml", "istio/querier.yaml"], "WasmPlugin"),
@@ -183,9 +183,22 @@ fn hosts_are_teams_for_whom_the_policy_lets_in() {
         let asked = bench.forwarded("metrics", &at(host).header("x-tenant", "team-other"));
         assert_eq!(read(&only(&asked.url_parameters(), "query")), [exactly("tenant", "team-fruit")]);
     }
-    // From Fruit's network; and a host that no route has.
-    assert_eq!(bench.send("metrics", &at("veggie.metrics.example")).status, 403);
-    bench.never_arrived(&at("veggie.metrics.example"));
+    // From Fruit's network, whatever Veggie's name looks like, and wherever the request says that it comes from.
+    for host in
+        ["veggie.metrics.example", "VEGGIE.metrics.example", "veggie.metrics.example:443", "veggie.metrics.example:"]
+    {
+        let request =
+            at(host).header("x-forwarded-for", "10.2.0.1").header("x-forwarded-host", "fruit.metrics.example");
+        let status = bench.send("metrics", &request).status;
+        assert!((400..500).contains(&status), "{host}: {status}");
+        bench.never_arrived(&request);
+    }
+    for host in ["other.metrics.example", "veggie.metrics.example.", "fruit.metrics.example:veggie.metrics.example"] {
+        let request = at(host);
+        let status = bench.send("metrics", &request).status;
+        assert!((400..500).contains(&status), "{host}: {status}");
+        bench.never_arrived(&request);
+    }
     bench.refused("metrics", &at("other.metrics.example"), 403, OURS);
 }
 
